@@ -1,0 +1,115 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/fault"
+)
+
+// call is what the edge knows of one request while it is served. It is used by
+// the goroutine that serves the request only.
+type call struct {
+	server *Server
+	id     string
+	start  time.Time
+	ctx    context.Context //nolint:containedctx // the request's own, handed on by the guard
+	route  *Route
+	// violations were found before huma's validation and are reported with it.
+	violations []fault.Field
+	header     map[string]string
+	principal  *identity.Principal
+	tenant     uuid.UUID
+	// ifNoneMatch is the header of a conditional read.
+	ifNoneMatch string
+	cause       error
+	panicked    bool
+}
+
+type callKey struct{}
+
+// newCall starts the account of a request.
+func (s *Server) newCall(fctx *fasthttp.RequestCtx) *call {
+	id := string(fctx.Request.Header.Peek("X-Request-ID"))
+	if !validRequestID(id) {
+		id = newRequestID()
+	}
+	c := &call{server: s, id: id, start: s.cfg.Now()}
+	ctx := identity.WithRequest(context.Background(), identity.Request{
+		ID:        id,
+		Address:   s.proxies.client(fctx),
+		UserAgent: printable(string(fctx.Request.Header.UserAgent()), 512),
+	})
+	c.ctx = context.WithValue(ctx, callKey{}, c)
+	c.ifNoneMatch = string(fctx.Request.Header.Peek("If-None-Match"))
+	fctx.SetUserValue(callKey{}, c)
+	return c
+}
+
+func callFrom(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// SetHeader adds a header to the answer of the call in ctx, whether it
+// succeeds or fails. Outside of a call it does nothing.
+func SetHeader(ctx context.Context, name, value string) {
+	c := callFrom(ctx)
+	if c == nil {
+		return
+	}
+	if c.header == nil {
+		c.header = map[string]string{}
+	}
+	c.header[name] = printable(value, 4096)
+}
+
+func (c *call) meta() Meta {
+	return Meta{RequestID: c.id, Timestamp: c.server.cfg.Now().UTC()}
+}
+
+func validRequestID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for i := 0; i < len(id); i++ {
+		if !isAlphanumeric(id[i]) && strings.IndexByte("._-", id[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+}
+
+func newRequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b[:])
+}
+
+// printable drops what could break a log line, a header or a database text.
+func printable(s string, limit int) string {
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "")
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, s)
+}

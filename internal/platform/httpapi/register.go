@@ -1,0 +1,246 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sentinel-access/sentinel/internal/platform/fault"
+)
+
+type single[T any] struct {
+	Status int
+	ETag   string `header:"ETag" doc:"Changes whenever the object does"`
+	Body   *Envelope[T]
+}
+
+type created[T any] struct {
+	Location string `header:"Location" doc:"The path of the new object"`
+	ETag     string `header:"ETag" doc:"Changes whenever the object does"`
+	Body     Envelope[T]
+}
+
+type listed[T any] struct {
+	Total int64 `header:"X-Total-Count" doc:"Objects in all pages"`
+	Pages int64 `header:"X-Page-Count"`
+	Page  int   `header:"X-Current-Page"`
+	Limit int   `header:"X-Per-Page"`
+	Body  ListEnvelope[T]
+}
+
+// Get registers a read of one object: 200 with the envelope.
+func Get[I, T any](s *Section, r Route, h func(context.Context, *I) (*T, error)) {
+	one(s, r, http.MethodGet, h)
+}
+
+// Call registers an operation that is no creation: POST, 200 with the
+// envelope. A nil result is answered as "data": {}.
+func Call[I, T any](s *Section, r Route, h func(context.Context, *I) (*T, error)) {
+	one(s, r, http.MethodPost, h)
+}
+
+// Update registers a JSON merge of the members given: PATCH, 200 with the
+// object as it is now. Its body is made of [Opt] members.
+func Update[I, T any](s *Section, r Route, h func(context.Context, *I) (*T, error)) {
+	one(s, r, http.MethodPatch, h)
+}
+
+// Put registers a replacement: PUT, 200 with the object as it is now.
+func Put[I, T any](s *Section, r Route, h func(context.Context, *I) (*T, error)) {
+	one(s, r, http.MethodPut, h)
+}
+
+func one[I, T any](s *Section, r Route, method string, h func(context.Context, *I) (*T, error)) {
+	register(s, r, method, http.StatusOK, func(ctx context.Context, in *I) (*single[T], error) {
+		result, err := h(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if result == nil {
+			result = new(T)
+		}
+		out := &single[T]{Status: orDefault(r.Status, http.StatusOK), ETag: tagOf(result)}
+		if method == http.MethodGet && out.ETag != "" {
+			if c := callFrom(ctx); c != nil && c.ifNoneMatch != "" && matches(c.ifNoneMatch, out.ETag) {
+				out.Status = http.StatusNotModified
+				return out, nil
+			}
+		}
+		out.Body = &Envelope[T]{Data: *result, Meta: metaFrom(ctx)}
+		return out, nil
+	})
+}
+
+// List registers a list: 200 with an array, meta.pagination and the X-…-Count
+// headers. The input embeds [PageIn] unless the list is short by nature.
+func List[I, T any](s *Section, r Route, h func(context.Context, *I) (Page[T], error)) {
+	register(s, r, http.MethodGet, http.StatusOK, func(ctx context.Context, in *I) (*listed[T], error) {
+		page, err := h(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return paged(metaFrom(ctx), page, in), nil
+	})
+}
+
+func paged[T any](meta Meta, page Page[T], in any) *listed[T] {
+	at := PageIn{Page: 1, Limit: len(page.Items)}
+	if p, ok := in.(interface{ paging() PageIn }); ok {
+		at = p.paging()
+	} else {
+		page.Total = max(page.Total, int64(len(page.Items)))
+	}
+	if page.Items == nil {
+		page.Items = []T{}
+	}
+	pages := int64(0)
+	if at.Limit > 0 {
+		pages = (page.Total + int64(at.Limit) - 1) / int64(at.Limit)
+	}
+	return &listed[T]{
+		Total: page.Total, Pages: pages, Page: at.Page, Limit: at.Limit,
+		Body: ListEnvelope[T]{Data: page.Items, Meta: ListMeta{Meta: meta, Pagination: Pagination{
+			Total: page.Total, Page: at.Page, Limit: at.Limit, Pages: pages, NextCursor: page.NextCursor,
+		}}},
+	}
+}
+
+// Create registers a creation: POST, 201 with the envelope and Location.
+func Create[I, T any](s *Section, r Route, h func(context.Context, *I) (Created[T], error)) {
+	register(s, r, http.MethodPost, http.StatusCreated, func(ctx context.Context, in *I) (*created[T], error) {
+		result, err := h(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		location := result.Location
+		if location != "" && !r.Root {
+			location = basePath + location
+		}
+		return &created[T]{Location: location, ETag: tagOf(&result.Data), Body: Envelope[T]{Data: result.Data, Meta: metaFrom(ctx)}}, nil
+	})
+}
+
+// Delete registers a removal: DELETE, 204 without a body.
+func Delete[I any](s *Section, r Route, h func(context.Context, *I) error) {
+	register(s, r, http.MethodDelete, http.StatusNoContent, func(ctx context.Context, in *I) (*struct{}, error) {
+		return nil, h(ctx, in)
+	})
+}
+
+func tagOf(result any) string {
+	if t, ok := result.(Tagged); ok {
+		return t.ETag()
+	}
+	return ""
+}
+
+func metaFrom(ctx context.Context) Meta {
+	if c := callFrom(ctx); c != nil {
+		return c.meta()
+	}
+	return Meta{}
+}
+
+// register puts a route behind the guard and into the document. Every path
+// into the server goes through here.
+func register[I, O any](s *Section, r Route, method string, status int, h func(context.Context, *I) (*O, error)) {
+	server := s.server
+	r.Method = orDefault(r.Method, method)
+	r.Tag = s.tag
+	if problem := r.problem(); problem != "" {
+		panic(fmt.Sprintf("httpapi: route %s %s: %s", r.Method, r.FullPath(), problem)) //nolint:forbidigo // an error of the program, found at its first start
+	}
+	if server.sealed {
+		panic(fmt.Sprintf("httpapi: route %s %s: the server is serving already", r.Method, r.FullPath())) //nolint:forbidigo // likewise
+	}
+	p := planFor(reflect.TypeFor[I](), r)
+	op := server.operation(r, p, orDefault(r.Status, status))
+	op.Middlewares = huma.Middlewares{server.guard(&r, p)}
+	huma.Register(server.api, op, func(ctx context.Context, in *I) (*O, error) {
+		c := callFrom(ctx)
+		if c != nil && len(c.violations) > 0 {
+			return nil, newFailure(c, fault.Invalid(c.violations...))
+		}
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, newFailure(c, err)
+		}
+		return out, nil
+	})
+	p.learn(server.registered(r), server.registry)
+	server.routes = append(server.routes, r)
+}
+
+// registered finds the operation in the document.
+func (s *Server) registered(r Route) *huma.Operation {
+	item := s.api.OpenAPI().Paths[r.FullPath()]
+	if item == nil {
+		return nil
+	}
+	switch r.Method {
+	case http.MethodGet:
+		return item.Get
+	case http.MethodPost:
+		return item.Post
+	case http.MethodPut:
+		return item.Put
+	case http.MethodPatch:
+		return item.Patch
+	case http.MethodDelete:
+		return item.Delete
+	}
+	return nil
+}
+
+// operation describes r for huma and for the document.
+func (s *Server) operation(r Route, p *plan, status int) huma.Operation {
+	op := huma.Operation{
+		OperationID: r.operationID(), Method: r.Method, Path: r.FullPath(),
+		Summary: r.Summary, Description: r.Description, Tags: []string{r.Tag},
+		DefaultStatus: status, MaxBodyBytes: -1, BodyReadTimeout: -1,
+		Security: []map[string][]string{}, Extensions: map[string]any{},
+		Responses: map[string]*huma.Response{},
+	}
+	errors := append([]int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}, r.Errors...)
+	if len(p.query) > 0 || len(p.path) > 0 || p.hasBody {
+		errors = append(errors, http.StatusBadRequest)
+	}
+	if p.hasBody {
+		errors = append(errors, http.StatusRequestEntityTooLarge)
+	}
+	if len(p.path) > 0 {
+		errors = append(errors, http.StatusNotFound)
+	}
+	if !r.Access.IsPublic() {
+		errors = append(errors, http.StatusUnauthorized)
+		op.Security = []map[string][]string{{"bearer": {}}}
+	}
+	if permission, ok := r.Access.Permission(); ok {
+		errors = append(errors, http.StatusForbidden)
+		op.Extensions["x-permission"] = permission.String()
+	}
+	if r.Access.Reason() != "" {
+		op.Extensions["x-access"] = r.Access.Reason()
+	}
+	if r.Granting {
+		op.Extensions["x-granting"] = true
+	}
+	if r.ErrorBody == nil {
+		schema := s.registry.Schema(reflect.TypeFor[ErrorEnvelope](), true, "")
+		for _, code := range errors {
+			op.Responses[strconv.Itoa(code)] = &huma.Response{
+				Description: http.StatusText(code),
+				Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+			}
+		}
+	} else {
+		for _, code := range errors {
+			op.Responses[strconv.Itoa(code)] = &huma.Response{Description: http.StatusText(code)}
+		}
+	}
+	return op
+}

@@ -1,0 +1,168 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+)
+
+const schemaPrefix = "#/components/schemas/"
+
+var (
+	uuidType      = reflect.TypeFor[uuid.UUID]()
+	marshalerType = reflect.TypeFor[json.Marshaler]()
+	providerType  = reflect.TypeFor[huma.SchemaProvider]()
+	textType      = reflect.TypeFor[interface{ UnmarshalText([]byte) error }]()
+	optionalType  = reflect.TypeFor[optional]()
+)
+
+// registry holds the schemas of all types. It differs from huma's own: types
+// of one name in different packages get different schema names, UUIDs have
+// their format, JSON columns are any value, and an [Opt] is never required.
+type registry struct {
+	schemas map[string]*huma.Schema
+	types   map[string]reflect.Type
+	names   map[reflect.Type]string
+}
+
+func newRegistry() *registry {
+	return &registry{schemas: map[string]*huma.Schema{}, types: map[string]reflect.Type{}, names: map[reflect.Type]string{}}
+}
+
+// Schema implements [huma.Registry].
+func (r *registry) Schema(t reflect.Type, allowRef bool, hint string) *huma.Schema {
+	base := t
+	for base.Kind() == reflect.Pointer {
+		base = base.Elem()
+	}
+	switch {
+	case base == uuidType:
+		return &huma.Schema{Type: huma.TypeString, Format: "uuid", Nullable: t.Kind() == reflect.Pointer}
+	case base.Kind() == reflect.Slice && base.Elem().Kind() == reflect.Uint8 && implements(base, marshalerType) && !implements(base, providerType):
+		return &huma.Schema{}
+	case base.Kind() == reflect.Slice || base.Kind() == reflect.Array:
+		return huma.SchemaFromType(r, base)
+	case base.Kind() != reflect.Struct || implements(base, providerType) || implements(base, textType) || base.PkgPath() == "time":
+		return huma.SchemaFromType(r, t)
+	}
+	name, known := r.names[base]
+	if !known {
+		name = r.unused(schemaName(base, hint))
+		r.names[base], r.types[name] = name, base
+		placeholder := &huma.Schema{}
+		r.schemas[name] = placeholder // recursive types refer to it
+		*placeholder = *optionalMembers(base, huma.SchemaFromType(r, t))
+		placeholder.PrecomputeMessages()
+	}
+	if allowRef {
+		return &huma.Schema{Ref: schemaPrefix + name}
+	}
+	return r.schemas[name]
+}
+
+func (r *registry) unused(name string) string {
+	candidate := name
+	for n := 2; r.types[candidate] != nil; n++ {
+		candidate = fmt.Sprintf("%s%d", name, n)
+	}
+	return candidate
+}
+
+// optionalMembers removes members of type [Opt] from those required.
+func optionalMembers(t reflect.Type, s *huma.Schema) *huma.Schema {
+	for _, field := range reflect.VisibleFields(t) {
+		if !field.IsExported() || !reflect.PointerTo(field.Type).Implements(optionalType) || field.Tag.Get("required") == "true" {
+			continue
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" {
+			name = field.Name
+		}
+		s.Required = slices.DeleteFunc(s.Required, func(one string) bool { return one == name })
+	}
+	return s
+}
+
+func implements(t, iface reflect.Type) bool {
+	return t.Implements(iface) || reflect.PointerTo(t).Implements(iface)
+}
+
+// schemaName makes role.Role "Role", role.CreateBody "RoleCreateBody" and
+// Envelope[role.Role] "RoleEnvelope".
+func schemaName(t reflect.Type, hint string) string {
+	name := t.Name()
+	if name == "" {
+		return qualified("", hint)
+	}
+	base, args, generic := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+	base = qualified(t.PkgPath(), base)
+	if !generic {
+		return base
+	}
+	var parts strings.Builder
+	for _, arg := range strings.FieldsFunc(args, func(c rune) bool { return strings.ContainsRune("[],*", c) }) {
+		dot := strings.LastIndexByte(arg, '.')
+		if dot < 0 {
+			parts.WriteString(qualified("", arg))
+			continue
+		}
+		parts.WriteString(qualified(arg[:dot], arg[dot+1:]))
+	}
+	return parts.String() + base
+}
+
+func qualified(pkgPath, name string) string {
+	name = upperFirst(name)
+	pkg := upperFirst(pkgPath[strings.LastIndexByte(pkgPath, '/')+1:])
+	if pkg == "" || pkg == "Httpapi" || pkg == "Fault" || pkg == "Models" || strings.HasPrefix(strings.ToLower(name), strings.ToLower(pkg)) {
+		return name
+	}
+	return pkg + name
+}
+
+// upperFirst also drops what huma or a function-local type puts in a name that
+// a reference cannot hold.
+func upperFirst(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+			return c
+		}
+		return -1
+	}, s)
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// SchemaFromRef implements [huma.Registry].
+func (r *registry) SchemaFromRef(ref string) *huma.Schema {
+	return r.schemas[strings.TrimPrefix(ref, schemaPrefix)]
+}
+
+// TypeFromRef implements [huma.Registry].
+func (r *registry) TypeFromRef(ref string) reflect.Type {
+	return r.types[strings.TrimPrefix(ref, schemaPrefix)]
+}
+
+// Map implements [huma.Registry].
+func (r *registry) Map() map[string]*huma.Schema { return r.schemas }
+
+// RegisterTypeAlias implements [huma.Registry]. Nothing here uses aliases.
+func (r *registry) RegisterTypeAlias(reflect.Type, reflect.Type) {}
+
+// MarshalJSON writes the schemas by name.
+func (r *registry) MarshalJSON() ([]byte, error) { return json.Marshal(r.schemas) }
+
+// resolve follows references.
+func (r *registry) resolve(s *huma.Schema) *huma.Schema {
+	for s != nil && s.Ref != "" {
+		s = r.SchemaFromRef(s.Ref)
+	}
+	return s
+}
