@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/fault"
+)
+
+// The system roles that reach beyond the tenant in which they are held.
+const (
+	tenantAdmin = "tenant_admin"
+	superAdmin  = "super_admin"
+)
+
+// Account returns the stored facts of an account, for whoever has to know
+// whether its token still counts. It fails with a fault: TokenRevoked for an
+// account or tenant that is gone, inactive or locked.
+func (e *Engine) Account(ctx context.Context, tenant, user uuid.UUID) (*Subject, error) {
+	v, subject, err := e.read(ctx, tenant, user)
+	switch {
+	case err != nil && fault.Is(err, fault.NotFoundKind), err == nil && subject == nil:
+		return nil, fault.New(fault.TokenRevoked, "The account of this token no longer exists. Log in again.")
+	case err != nil:
+		return nil, err
+	case !subject.Usable(e.Now()):
+		return nil, fault.New(fault.TokenRevoked, "The account of this token is inactive or locked. Ask an administrator.")
+	case !v.snapshot.Tenant.Active:
+		return nil, fault.New(fault.TokenRevoked, "The tenant of this token is inactive. Ask its administrator.")
+	}
+	return subject, nil
+}
+
+// Permits answers for Sentinel's own API: may the account do action on a
+// section. A refusal is recorded like any decision; what is permitted leaves its
+// trace in the audit of what was done.
+func (e *Engine) Permits(ctx context.Context, tenant, user uuid.UUID, section, action string) bool {
+	return e.Trusts(ctx, tenant, user, section, action) ||
+		e.Decide(ctx, apiQuestion(tenant, user, section, action)).Allowed
+}
+
+// Trusts is [Engine.Permits] for a caller who is not refused anything if the
+// answer is no, but answered less: it leaves no record.
+func (e *Engine) Trusts(ctx context.Context, tenant, user uuid.UUID, section, action string) bool {
+	v, subject, err := e.read(ctx, tenant, user)
+	if err != nil {
+		return false
+	}
+	d := &Decision{question: apiQuestion(tenant, user, section, action), now: e.Now(), snapshot: v.snapshot}
+	e.decide(d, subject)
+	return d.Allowed
+}
+
+func apiQuestion(tenant, user uuid.UUID, section, action string) *Question {
+	return &Question{TenantID: tenant, UserID: user, Type: grants.APIType, ID: section, Action: action}
+}
+
+// systemRoles returns the names of the system roles that the account has now.
+func (e *Engine) systemRoles(ctx context.Context, tenant, user uuid.UUID) ([]string, error) {
+	v, subject, err := e.read(ctx, tenant, user)
+	if err != nil || subject == nil {
+		return nil, err
+	}
+	var names []string
+	for _, i := range v.snapshot.Holds(subject, e.Now()) {
+		if r := v.snapshot.roles[i]; r != nil && r.IsSystem {
+			names = append(names, r.Name)
+		}
+	}
+	return names, nil
+}
+
+// IsOperator reports whether the caller is super_admin.
+func (e *Engine) IsOperator(ctx context.Context, p *identity.Principal) (bool, error) {
+	if p.HomeTenantID != identity.PlatformTenant {
+		return false, nil
+	}
+	roles, err := e.systemRoles(ctx, p.HomeTenantID, p.UserID)
+	return slices.Contains(roles, superAdmin), err
+}
+
+// Administers reports whether the caller administers target as a whole: as its
+// tenant_admin, as that of a tenant above it, or as super_admin. above leaves
+// out target's own.
+func (e *Engine) Administers(ctx context.Context, p *identity.Principal, target uuid.UUID, above bool) (bool, error) {
+	roles, err := e.systemRoles(ctx, p.HomeTenantID, p.UserID)
+	if err != nil {
+		return false, err
+	}
+	if p.HomeTenantID == identity.PlatformTenant && slices.Contains(roles, superAdmin) {
+		return true, nil
+	}
+	if !slices.Contains(roles, tenantAdmin) {
+		return false, nil
+	}
+	if p.HomeTenantID == target {
+		return !above, nil
+	}
+	v, err := e.view(ctx, target)
+	if err != nil {
+		return false, err
+	}
+	return slices.Contains(v.snapshot.Tenant.Ancestors, p.HomeTenantID), nil
+}
+
+// EnterTenant returns a context that acts in target instead of the caller's
+// home. Whoever may not act there is told that it does not exist, as for one
+// that does not.
+func (e *Engine) EnterTenant(ctx context.Context, p *identity.Principal, target uuid.UUID) (context.Context, error) {
+	if target == p.HomeTenantID {
+		return ctx, nil
+	}
+	_, err := e.view(ctx, target)
+	if err != nil && !fault.Is(err, fault.NotFoundKind) {
+		return nil, err
+	}
+	if err == nil {
+		may, err := e.Administers(ctx, p, target, true)
+		if err != nil {
+			return nil, err
+		}
+		if may {
+			return identity.WithTenant(ctx, target), nil
+		}
+	}
+	return nil, fault.NotFound("tenant")
+}
+
+// Effective returns what a user may do now: every permission of every role they
+// have, with the path by which they have it. ok is false if there is no such
+// user in the tenant.
+func (e *Engine) Effective(ctx context.Context, tenant, user uuid.UUID) (list []EffectivePermission, ok bool, err error) {
+	v, subject, err := e.read(ctx, tenant, user)
+	if err != nil || subject == nil {
+		return nil, false, err
+	}
+	s := v.snapshot
+	direct, _ := s.direct(subject, e.Now())
+	for _, i := range s.reach(direct) {
+		for _, g := range s.Grants.OfRole(i) {
+			list = append(list, EffectivePermission{
+				Grant: g, Role: s.roles[i].Name, Path: s.Label(s.Graph.Path(direct, i)), Inherited: !slices.Contains(direct, i),
+			})
+		}
+	}
+	return list, true, nil
+}
+
+// EffectivePermission is a permission with the role by which a user has it.
+type EffectivePermission struct {
+	Grant *grants.Grant
+	Role  string
+	Path  string
+	// Inherited is set when the user does not have the role directly.
+	Inherited bool
+}
+
+// Ready waits until the engine can read its own tenant, the platform's.
+func (e *Engine) Ready(ctx context.Context) error {
+	_, err := e.view(ctx, identity.PlatformTenant)
+	return err
+}
+
+// Status says how fresh the engine is, for health.
+func (e *Engine) Status() (listening bool, tenants int, oldest time.Duration) {
+	now := e.elapsed()
+	e.slots.Range(func(_, value any) bool {
+		if s := value.(*slot); s.current.Load() != nil {
+			tenants++
+			oldest = max(oldest, time.Duration(now-s.verified.Load()))
+		}
+		return true
+	})
+	return e.listening.Load(), tenants, oldest
+}
+
+// RoleNames returns the names of all roles that an account has now, ascending.
+func (e *Engine) RoleNames(ctx context.Context, tenant, user uuid.UUID) ([]string, error) {
+	v, subject, err := e.read(ctx, tenant, user)
+	if err != nil || subject == nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, i := range v.snapshot.Holds(subject, e.Now()) {
+		if r := v.snapshot.roles[i]; r != nil {
+			names = append(names, r.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

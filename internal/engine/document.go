@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
+)
+
+// Document returns what the Rego library needs to answer as this snapshot does
+// about the given subjects, which must be of its tenant and read in the same
+// transaction. It shares attribute maps with the snapshot: not to be changed.
+func (s *Snapshot) Document(subjects []*Subject) (*policy.Document, error) {
+	doc := &policy.Document{
+		Tenant: policy.Tenant{
+			ID: s.Tenant.ID.String(), Code: s.Tenant.Code, Name: s.Tenant.Name,
+			TimeZone: s.Tenant.Location.String(), IsActive: s.Tenant.Active,
+		},
+		Subjects:      make(map[string]policy.Subject, len(subjects)),
+		Edges:         make(map[string][]string, s.Graph.Len()),
+		Roles:         map[string]policy.Role{},
+		Grants:        map[string][]policy.Grant{},
+		Resources:     make(map[string]policy.Resource, len(s.nodes)),
+		ResourceCodes: map[string]map[string]string{},
+		Tree:          make(map[string][]string, len(s.nodes)),
+	}
+	for _, subject := range subjects {
+		doc.Subjects[subject.ID.String()] = documentSubject(subject)
+	}
+	if err := s.documentRoles(doc); err != nil {
+		return nil, err
+	}
+	for id, n := range s.nodes {
+		key := id.String()
+		doc.Resources[key] = policy.Resource{Type: n.Type, Code: n.Code, Path: n.Path, Attributes: policy.Attributes(n.Attributes)}
+		if doc.ResourceCodes[n.Type] == nil {
+			doc.ResourceCodes[n.Type] = map[string]string{}
+		}
+		doc.ResourceCodes[n.Type][n.Code] = key
+		if !n.IsActive {
+			continue
+		}
+		doc.Tree[key] = []string{}
+		if n.Parent != nil {
+			doc.Tree[key] = []string{n.Parent.ID.String()}
+		}
+	}
+	return doc, nil
+}
+
+// documentRoles writes the groups and roles, what leads from one to another and
+// what they own.
+func (s *Snapshot) documentRoles(doc *policy.Document) error {
+	for i := range int32(s.Graph.Len()) { //nolint:gosec // positions of the graph are int32
+		key := s.Graph.Node(i).Key
+		doc.Edges[key] = []string{}
+		for _, next := range s.Graph.Next(i) {
+			doc.Edges[key] = append(doc.Edges[key], s.Graph.Node(next).Key)
+		}
+		if s.roles[i] == nil {
+			continue
+		}
+		doc.Roles[key] = policy.Role{Name: s.roles[i].Name, Priority: s.roles[i].Priority}
+		for _, g := range s.Grants.OfRole(i) {
+			grant, err := documentGrant(g)
+			if err != nil {
+				return err
+			}
+			doc.Grants[key] = append(doc.Grants[key], grant)
+		}
+	}
+	return nil
+}
+
+func documentGrant(g *grants.Grant) (policy.Grant, error) {
+	out := policy.Grant{ID: g.ID.String(), Name: g.Name, Effect: string(g.Effect), Actions: g.Actions}
+	if g.Pattern == nil {
+		out.Node = g.Node.String()
+	} else {
+		out.Type, out.Glob = g.Pattern.Normalised()
+		out.TypeWide = g.Pattern.TypeWide()
+	}
+	if g.Unconditional() {
+		return out, nil
+	}
+	conditions, err := DecodeObject(g.RawConditions)
+	if err != nil {
+		return out, fmt.Errorf("conditions of permission %s: %w", g.ID, err)
+	}
+	out.Conditions = conditions
+	return out, nil
+}
+
+func documentSubject(s *Subject) policy.Subject {
+	out := policy.Subject{
+		Email: s.Email, EmailVerified: s.EmailVerified, Username: s.Username, ExternalID: s.ExternalID,
+		IsServiceAccount: s.IsServiceAccount, IsActive: s.IsActive, LockedUntil: nanoseconds(s.LockedUntil),
+		Attributes: policy.Attributes(s.Attributes), Assignments: make([]policy.Assignment, len(s.Assignments)),
+	}
+	for i, a := range s.Assignments {
+		out.Assignments[i] = policy.Assignment{Node: a.Node, ValidFrom: nanoseconds(a.ValidFrom), ExpiresAt: nanoseconds(a.ExpiresAt)}
+	}
+	return out
+}
+
+// nanoseconds since 1970. What lies beyond the years 1678 to 2261, as the year
+// 9999 does in which much data ends, becomes their first or last moment: no
+// clock shows anything outside.
+func nanoseconds(t *time.Time) *int64 {
+	if t == nil {
+		return nil
+	}
+	ns := t.UnixNano()
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		ns = math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		ns = math.MaxInt64
+	}
+	return &ns
+}
+
+// Document reads a tenant with all its subjects, of which there may be at most
+// most, in one transaction and returns it for the Rego library.
+func (e *Engine) Document(ctx context.Context, tenant uuid.UUID, most int) (doc *policy.Document, err error) {
+	err = e.db.InReadTx(identity.WithTenant(ctx, tenant), func(tx *db.Tx) error {
+		s, err := LoadSnapshot(tx, tenant, LoadOptions{})
+		if err != nil {
+			return err
+		}
+		subjects, err := LoadSubjects(tx, tenant, most)
+		if err != nil {
+			return err
+		}
+		doc, err = s.Document(subjects)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("document of tenant %s: %w", tenant, err)
+	}
+	return doc, nil
+}

@@ -1,0 +1,52 @@
+package enginetest_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/engine/enginetest"
+	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+func TestMatrix(t *testing.T) {
+	for _, f := range enginetest.Load(t) {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			d := dbtest.New(t)
+			f.World.Write(t, d.DB, "")
+			enginetest.Run(t, f, append(enginetest.Go(d.DB), enginetest.Rego(t, d.DB))...)
+		})
+	}
+}
+
+func TestMatrix_IsLargeAndItsNamesAreUnique(t *testing.T) {
+	names := map[string]struct{}{}
+	for _, f := range enginetest.Load(t) {
+		for _, c := range f.Cases {
+			require.NotContains(t, names, c.Name)
+			names[c.Name] = struct{}{}
+		}
+	}
+	t.Logf("%d cases", len(names))
+	require.GreaterOrEqual(t, len(names), 120)
+}
+
+func TestDocument_LeavesNoSubjectOut(t *testing.T) {
+	d := dbtest.New(t)
+	f := enginetest.Load(t)[0]
+	f.World.Write(t, d.DB, "")
+	e := engine.New(engine.Config{DB: d.DB})
+	tenant, users := f.Cases[0].TenantID(), len(f.World.Tenants[0].Users)
+	doc, err := e.Document(t.Context(), tenant, users)
+	require.NoError(t, err)
+	require.Len(t, doc.Subjects, users)
+	_, err = e.Document(t.Context(), tenant, users-1)
+	require.Error(t, err)
+	_, err = e.Document(t.Context(), uuid.New(), users)
+	require.Error(t, err)
+}

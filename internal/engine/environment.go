@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"maps"
+	"time"
+
+	"github.com/sentinel-access/sentinel/internal/engine/condition"
+)
+
+// environment gathers what the conditions of one question may read. An
+// unverified e-mail address is not there: whoever can write it could be anybody.
+func environment(d *Decision, subject *Subject, node *Resource) *condition.Env {
+	q, t := d.question, &d.snapshot.Tenant
+	env := &condition.Env{
+		Subject: condition.Subject{
+			ID: subject.ID.String(), Username: subject.Username, ExternalID: subject.ExternalID,
+			IsServiceAccount: subject.IsServiceAccount, Attributes: subject.Attributes,
+		},
+		Resource: condition.Resource{ID: q.ID, Type: q.Type, Supplied: q.Attributes},
+		Action:   condition.Action{Name: q.Action, Properties: q.ActionProperties},
+		Context:  q.Context,
+		Tenant:   condition.Tenant{ID: t.ID.String(), Code: t.Code, Name: t.Name, TimeZone: t.Location.String(), Location: t.Location},
+	}
+	if subject.EmailVerified {
+		env.Subject.Email = subject.Email
+	}
+	if node != nil {
+		env.Resource.ID, env.Resource.Path, env.Resource.Attributes = node.Code, node.Path, node.Attributes
+	}
+	return env
+}
+
+// setClock gives conditions that read the clock the moment of the question,
+// unless the caller named another.
+func setClock(env *condition.Env, now time.Time) {
+	if _, ok := env.Context["time"]; ok {
+		return
+	}
+	context := maps.Clone(env.Context)
+	if context == nil {
+		context = map[string]any{}
+	}
+	context["time"] = now.UTC().Format(time.RFC3339Nano)
+	env.Context = context
+}

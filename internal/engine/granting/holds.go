@@ -1,0 +1,80 @@
+package granting
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
+)
+
+// holds reports whether the actor has all that g grants, whatever the question
+// is. What cannot be seen to be covered counts as not held.
+func (j *Judge) holds(g *grants.Grant) bool {
+	for _, action := range g.Actions {
+		if !slices.ContainsFunc(j.held, func(h *grants.Grant) bool { return covers(h, g, action) }) {
+			return false
+		}
+	}
+	// What one is denied oneself one does not hold, wherever the two may meet:
+	// nor may one free others of a deny that one is under.
+	return !slices.ContainsFunc(j.held, func(h *grants.Grant) bool { return h.Effect == grants.Deny && mayMeet(h, g) })
+}
+
+// covers reports whether an allow that the actor has reaches everything that
+// action of g reaches.
+func covers(h, g *grants.Grant, action string) bool {
+	if h.Effect != grants.Allow || !h.HasAction(action) {
+		return false
+	}
+	if !h.Unconditional() {
+		// With conditions it reaches what it reaches itself, but not of the API,
+		// which is held without any.
+		return !g.IsAPI() && same(h, g)
+	}
+	if h.Pattern == nil || g.Pattern == nil {
+		if h.Pattern != nil {
+			typ, _ := h.Pattern.Normalised()
+			return typ == "*" && h.Pattern.TypeWide()
+		}
+		return g.Pattern == nil && h.Node == g.Node
+	}
+	return h.Pattern.Covers(g.Pattern)
+}
+
+// same reports whether two readings of a permission grant the same: it may have
+// been edited between them.
+func same(a, b *grants.Grant) bool {
+	return a.ID == b.ID && a.Effect == b.Effect && a.ResourceType == b.ResourceType && a.Path == b.Path && a.Node == b.Node &&
+		slices.Equal(a.Actions, b.Actions) && bytes.Equal(a.RawConditions, b.RawConditions)
+}
+
+// mayMeet reports whether a deny can stand against something that g grants.
+func mayMeet(deny, g *grants.Grant) bool {
+	if g.IsAPI() {
+		return false
+	}
+	if !slices.Contains(deny.Actions, grants.AnyAction) && !slices.Contains(g.Actions, grants.AnyAction) &&
+		!slices.ContainsFunc(deny.Actions, func(a string) bool { return slices.Contains(g.Actions, a) }) {
+		return false
+	}
+	if deny.Pattern == nil || g.Pattern == nil {
+		return true
+	}
+	d, _ := deny.Pattern.Normalised()
+	t, _ := g.Pattern.Normalised()
+	return d == "*" || t == "*" || d == t
+}
+
+// Describe names what a permission grants, one "resource:action" for each of
+// its actions.
+func Describe(g *grants.Grant) []string {
+	resource := g.Path
+	if g.Pattern == nil {
+		resource = g.ResourceType + "#" + g.Node.String()
+	}
+	out := make([]string, len(g.Actions))
+	for i, a := range g.Actions {
+		out[i] = resource + ":" + a
+	}
+	return out
+}

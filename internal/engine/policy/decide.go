@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+)
+
+// Question is the library's input. Numbers in maps must be json.Number.
+type Question struct {
+	UserID           string
+	Type             string
+	ID               string
+	Attributes       map[string]any
+	Action           string
+	ActionProperties map[string]any
+	Context          map[string]any
+}
+
+// input returns the question as the library reads it, absent members left out.
+func (q *Question) input() map[string]any {
+	resource := map[string]any{"type": q.Type}
+	in := map[string]any{"user_id": q.UserID, "resource": resource, "action": q.Action}
+	if q.ID != "" {
+		resource["id"] = q.ID
+	}
+	if q.Attributes != nil {
+		resource["attributes"] = Attributes(q.Attributes)
+	}
+	if q.ActionProperties != nil {
+		in["action_properties"] = Attributes(q.ActionProperties)
+	}
+	if q.Context != nil {
+		in["context"] = Attributes(q.Context)
+	}
+	return in
+}
+
+// Verdict is the library's answer.
+type Verdict struct {
+	Allowed    bool
+	ReasonCode string
+	// MatchedPermissions are the ids of the permissions that decided, ascending.
+	MatchedPermissions []string
+	// MatchedRoles are the names of the subject's roles that own them directly,
+	// ascending.
+	MatchedRoles []string
+}
+
+// Decide answers one question at now. An error means that the question was not
+// evaluated: a built-in failed, the deadline passed, or the library gave no
+// answer. It must be taken for a denial and not be cached.
+func (l *Library) Decide(ctx context.Context, g *Graph, q Question, now time.Time) (Verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	// A short evaluation ends before OPA looks at the context.
+	if err := ctx.Err(); err != nil {
+		return Verdict{}, fmt.Errorf("evaluate decision: %w", err)
+	}
+	query, err := g.query(ctx, l)
+	if err != nil {
+		return Verdict{}, err
+	}
+	input, err := ast.InterfaceToValue(q.input())
+	if err != nil {
+		return Verdict{}, fmt.Errorf("convert question: %w", err)
+	}
+	results, err := query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalTime(now))
+	if err != nil {
+		return Verdict{}, fmt.Errorf("evaluate decision: %w", err)
+	}
+	if len(results) != 1 || len(results[0].Expressions) != 1 {
+		return Verdict{}, errors.New("evaluate decision: no answer")
+	}
+	return verdict(results[0].Expressions[0].Value)
+}
+
+func verdict(v any) (Verdict, error) {
+	m, _ := v.(map[string]any)
+	allowed, okAllowed := m["allowed"].(bool)
+	code, okCode := m["reason_code"].(string)
+	permissions, okPermissions := texts(m["matched_permissions"])
+	roles, okRoles := texts(m["matched_roles"])
+	if !okAllowed || !okCode || !okPermissions || !okRoles {
+		return Verdict{}, errors.New("evaluate decision: the answer has another shape")
+	}
+	return Verdict{Allowed: allowed, ReasonCode: code, MatchedPermissions: permissions, MatchedRoles: roles}, nil
+}
+
+func texts(v any) ([]string, bool) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, false
+	}
+	out := make([]string, len(list))
+	for i, e := range list {
+		if out[i], ok = e.(string); !ok {
+			return nil, false
+		}
+	}
+	return out, true
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/sentinel-access/sentinel/internal/engine/rbac"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
+	"github.com/sentinel-access/sentinel/models"
+)
+
+// Subject is a user or service account as decisions see it: stored facts only.
+// It is loaded one by one, kept until the subject changes, and never changes
+// itself.
+type Subject struct {
+	ID               uuid.UUID
+	TenantID         uuid.UUID
+	Email            string
+	EmailVerified    bool
+	Username         string
+	ExternalID       string
+	IsServiceAccount bool
+	IsActive         bool
+	LockedUntil      *time.Time
+	// TokenEpoch is the oldest generation of tokens that still counts.
+	TokenEpoch int
+	Attributes map[string]any
+	// Assignments are all that are stored, whatever their validity: it is judged
+	// at the moment of the question.
+	Assignments []Assignment
+}
+
+// Assignment binds a subject to a role or group.
+type Assignment struct {
+	// Node is the role's or group's name in the role graph.
+	Node      string
+	ValidFrom *time.Time
+	ExpiresAt *time.Time
+}
+
+// Valid reports whether the assignment counts at now. The end is excluded.
+func (a *Assignment) Valid(now time.Time) bool {
+	return (a.ValidFrom == nil || !now.Before(*a.ValidFrom)) && (a.ExpiresAt == nil || now.Before(*a.ExpiresAt))
+}
+
+// Usable reports whether the account may act at now: active and not locked.
+func (s *Subject) Usable(now time.Time) bool {
+	return s.IsActive && (s.LockedUntil == nil || !now.Before(*s.LockedUntil))
+}
+
+// LoadSubject reads a user of the transaction's tenant, nil if there is none.
+func LoadSubject(tx *db.Tx, tenant, id uuid.UUID) (*Subject, error) {
+	var u models.User
+	err := tx.Where("tenant_id = ? AND id = ?", tenant, id).Take(&u).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil //nolint:nilnil // "no such user" is an answer, not a failure
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load subject: %w", err)
+	}
+	list, err := subjects(tx, tenant, []models.User{u})
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// LoadSubjects reads all users of the transaction's tenant. It fails if there
+// are more than most: whoever is left out would be an unknown subject. most may
+// be 50,000 or less.
+func LoadSubjects(tx *db.Tx, tenant uuid.UUID, most int) ([]*Subject, error) {
+	var rows []models.User
+	if err := tx.Where("tenant_id = ?", tenant).Order("created_at, id").Limit(most + 1).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("load subjects: %w", err)
+	}
+	if len(rows) > most {
+		return nil, fmt.Errorf("load subjects: there are more than %d", most)
+	}
+	return subjects(tx, tenant, rows)
+}
+
+// subjects adds to users what they are assigned.
+func subjects(tx *db.Tx, tenant uuid.UUID, users []models.User) ([]*Subject, error) {
+	out := make([]*Subject, len(users))
+	byID := make(map[uuid.UUID]*Subject, len(users))
+	ids := make([]uuid.UUID, len(users))
+	for i := range users {
+		s, err := newSubject(&users[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i], byID[s.ID], ids[i] = s, s, s.ID
+	}
+	var groups []models.UserGroup
+	if err := tx.Where("tenant_id = ? AND user_id IN ?", tenant, ids).Order("created_at, id").Find(&groups).Error; err != nil {
+		return nil, fmt.Errorf("load groups of subjects: %w", err)
+	}
+	for i := range groups {
+		s := byID[groups[i].UserID]
+		s.Assignments = append(s.Assignments, Assignment{Node: rbac.Group(groups[i].GroupID)})
+	}
+	var roles []models.UserRole
+	err := tx.Where("tenant_id = ? AND user_id IN ? AND is_active", tenant, ids).Order("created_at, id").Find(&roles).Error
+	if err != nil {
+		return nil, fmt.Errorf("load roles of subjects: %w", err)
+	}
+	for i := range roles {
+		r, s := &roles[i], byID[roles[i].UserID]
+		s.Assignments = append(s.Assignments, Assignment{Node: rbac.Role(r.RoleID), ValidFrom: r.ValidFrom, ExpiresAt: r.ExpiresAt})
+	}
+	return out, nil
+}
+
+func newSubject(u *models.User) (*Subject, error) {
+	s := &Subject{
+		ID: u.ID, TenantID: u.TenantID, Email: u.Email, EmailVerified: u.EmailVerifiedAt != nil,
+		IsServiceAccount: u.IsServiceAccount, IsActive: u.IsActive, LockedUntil: u.LockedUntil, TokenEpoch: u.TokenEpoch,
+	}
+	if u.Username != nil {
+		s.Username = *u.Username
+	}
+	if u.ExternalID != nil {
+		s.ExternalID = *u.ExternalID
+	}
+	var err error
+	if s.Attributes, err = object(json.RawMessage(u.Attributes)); err != nil {
+		return nil, fmt.Errorf("attributes of subject %s: %w", u.ID, err)
+	}
+	return s, nil
+}
+
+// object decodes a stored JSON object, keeping numbers exact.
+func object(raw json.RawMessage) (map[string]any, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	if string(raw) == "{}" {
+		return map[string]any{}, nil
+	}
+	return DecodeObject(raw)
+}
