@@ -1,0 +1,247 @@
+// Package permission owns the section "permissions": what may be done to what,
+// under which conditions. Roles own permissions; a permission that no role owns
+// grants nothing.
+package permission
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/engine/audit"
+	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
+	"github.com/sentinel-access/sentinel/internal/engine/granting"
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/rbac"
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/crud"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
+	"github.com/sentinel-access/sentinel/internal/platform/fault"
+	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/models"
+)
+
+// Service answers the section's calls.
+type Service struct {
+	Write *change.Writer
+}
+
+// Register adds the section's routes.
+func (s *Service) Register(api *httpapi.Server) {
+	sec := api.Section("Permissions", "What may be done to what, under which conditions.")
+	httpapi.List(sec, httpapi.Route{
+		Method: "GET", Path: "/permissions", Summary: "List permissions", Access: httpapi.Requires("permissions", "read"),
+	}, s.list)
+	httpapi.Create(sec, httpapi.Route{
+		Method: "POST", Path: "/permissions", Summary: "Create a permission", Access: httpapi.Requires("permissions", "create"), Granting: true,
+		Description: "It grants nothing until a role owns it: POST /roles/{id}/permissions.",
+	}, s.create)
+	httpapi.Get(sec, httpapi.Route{
+		Method: "GET", Path: "/permissions/{id}", Summary: "Read a permission", Access: httpapi.Requires("permissions", "read"),
+	}, s.read)
+	httpapi.Update(sec, httpapi.Route{
+		Method: "PATCH", Path: "/permissions/{id}", Summary: "Change a permission", Access: httpapi.Requires("permissions", "update"), Granting: true,
+		Description: "Every role that owns it is changed with it.",
+	}, s.update)
+	httpapi.Delete(sec, httpapi.Route{
+		Method: "DELETE", Path: "/permissions/{id}", Summary: "Delete a permission", Access: httpapi.Requires("permissions", "delete"), Granting: true,
+	}, s.delete)
+}
+
+var refusals = crud.Refusals{
+	"permissions_system_immutable": {Path: "", Message: "The permissions of system roles can be used, not changed. Make one of your own instead."},
+}
+
+// ListIn is the query of the list.
+type ListIn struct {
+	httpapi.PageIn
+	httpapi.OrderIn
+	Sort         string `query:"sort" enum:"name,resource_type,created_at" default:"created_at"`
+	ResourceType string `query:"resource_type" maxLength:"100" doc:"Only permissions of this type."`
+	Effect       string `query:"effect" enum:"allow,deny"`
+	Search       string `query:"search" maxLength:"100" doc:"Part of the name."`
+}
+
+func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[directory.Permission], err error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		q := tx.Where("tenant_id = ?", tenant)
+		if in.ResourceType != "" {
+			q = q.Where("resource_type = ?", in.ResourceType)
+		}
+		if in.Effect != "" {
+			q = q.Where("effect = ?", in.Effect)
+		}
+		q = crud.Search(q, in.Search, "name")
+		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, directory.ViewPermission)
+		return err
+	})
+	return page, err
+}
+
+// IDIn names one permission.
+type IDIn struct {
+	ID uuid.UUID `path:"id" doc:"The permission's id."`
+}
+
+func (s *Service) read(ctx context.Context, in *IDIn) (*directory.Permission, error) {
+	return crud.Read(ctx, s.Write.DB, in.ID, "permission", directory.ViewPermission)
+}
+
+// CreateIn is a new permission.
+type CreateIn struct {
+	Body directory.PermissionInput
+}
+
+func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[directory.Permission], err error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	err = s.Write.Granting(ctx, "permission.create", func(w *change.Write) (granting.Change, error) {
+		m, err := directory.CreatePermission(w, tenant, &in.Body, "")
+		if err != nil {
+			return granting.Change{}, err
+		}
+		created = httpapi.Created[directory.Permission]{Location: "/permissions/" + m.ID.String(), Data: *directory.ViewPermission(m)}
+		return granting.Change{}, w.Record(audit.Event{Action: "permission.create", ResourceType: "permission", ResourceID: m.ID, After: created.Data})
+	})
+	return created, err
+}
+
+// UpdateIn changes the members given.
+type UpdateIn struct {
+	IDIn
+	httpapi.IfMatchIn
+	Body struct {
+		Name         *string                     `json:"name,omitempty" minLength:"1" maxLength:"255"`
+		ResourceType *string                     `json:"resource_type,omitempty" minLength:"1" maxLength:"100"`
+		ResourceID   httpapi.Opt[uuid.UUID]      `json:"resource_id,omitempty"`
+		ResourcePath httpapi.Opt[string]         `json:"resource_path,omitempty" maxLength:"512"`
+		Actions      *[]string                   `json:"actions,omitempty" minItems:"1" maxItems:"100"`
+		Effect       *string                     `json:"effect,omitempty" enum:"allow,deny"`
+		Conditions   httpapi.Opt[httpapi.Object] `json:"conditions,omitempty" doc:"null: none."`
+		IsActive     *bool                       `json:"is_active,omitempty"`
+	}
+}
+
+// merged is the whole permission after the merge, to be checked like a new one.
+func (in *UpdateIn) merged(m *models.Permission) (*directory.PermissionInput, error) {
+	conditions, err := engine.DecodeObject(directory.ViewPermission(m).Conditions)
+	if err != nil {
+		return nil, err
+	}
+	out := &directory.PermissionInput{
+		Name: m.Name, ResourceType: m.ResourceType, ResourceID: m.ResourceID, Actions: m.Actions, Effect: m.Effect, Conditions: conditions,
+	}
+	if m.ResourcePath != nil {
+		out.ResourcePath = *m.ResourcePath
+	}
+	b := &in.Body
+	httpapi.Set(&out.Name, b.Name)
+	httpapi.Set(&out.ResourceType, b.ResourceType)
+	httpapi.Set(&out.Actions, b.Actions)
+	httpapi.Set(&out.Effect, b.Effect)
+	b.ResourceID.ToPointer(&out.ResourceID)
+	b.ResourcePath.To(&out.ResourcePath)
+	b.Conditions.To(&out.Conditions)
+	return out, nil
+}
+
+func (s *Service) update(ctx context.Context, in *UpdateIn) (out *directory.Permission, err error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	err = s.Write.Granting(ctx, "permission.update", func(w *change.Write) (granting.Change, error) {
+		m, err := crud.Locked[models.Permission](w.Tx, tenant, in.ID, "permission")
+		if err != nil {
+			return granting.Change{}, err
+		}
+		before := directory.ViewPermission(m)
+		if err := in.Check(before.ETag()); err != nil {
+			return granting.Change{}, err
+		}
+		owners, judged, err := owned(w, m)
+		if err != nil {
+			return granting.Change{}, err
+		}
+		merged, err := in.merged(m)
+		if err != nil {
+			return granting.Change{}, err
+		}
+		if fields := merged.Validate(""); fields != nil {
+			return granting.Change{}, fault.Invalid(fields...)
+		}
+		if err := merged.CheckNode(w, tenant, ""); err != nil {
+			return granting.Change{}, err
+		}
+		merged.Apply(m)
+		httpapi.Set(&m.IsActive, in.Body.IsActive)
+		if err := w.Save(m).Error; err != nil {
+			return granting.Change{}, refusals.Refused(fmt.Errorf("update permission: %w", err))
+		}
+		if m, err = crud.One[models.Permission](w.Tx, tenant, m.ID, "permission"); err != nil {
+			return granting.Change{}, err
+		}
+		out = directory.ViewPermission(m)
+		if len(owners) > 0 {
+			after, err := engine.CompileGrant(m)
+			if err != nil {
+				return granting.Change{}, err
+			}
+			judged = append(judged, after)
+		}
+		return granting.Change{Nodes: owners, Permissions: judged},
+			w.Record(audit.Event{Action: "permission.update", ResourceType: "permission", ResourceID: m.ID, Before: before, After: out})
+	})
+	return out, err
+}
+
+// DeleteIn names the permission to delete.
+type DeleteIn struct {
+	IDIn
+	httpapi.IfMatchIn
+}
+
+func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
+	tenant, _ := identity.TenantFrom(ctx)
+	return s.Write.Granting(ctx, "permission.delete", func(w *change.Write) (granting.Change, error) {
+		m, err := crud.Locked[models.Permission](w.Tx, tenant, in.ID, "permission")
+		if err != nil {
+			return granting.Change{}, err
+		}
+		if err := in.Check(directory.ViewPermission(m).ETag()); err != nil {
+			return granting.Change{}, err
+		}
+		owners, judged, err := owned(w, m)
+		if err != nil {
+			return granting.Change{}, err
+		}
+		if err := w.Delete(m).Error; err != nil {
+			return granting.Change{}, refusals.Refused(fmt.Errorf("delete permission: %w", err))
+		}
+		return granting.Change{Nodes: owners, Permissions: judged, Removal: true},
+			w.Record(audit.Event{Action: "permission.delete", ResourceType: "permission", ResourceID: m.ID, Before: directory.ViewPermission(m)})
+	})
+}
+
+// owned returns the roles that own the permission, as nodes, and the permission
+// as it stands if there are any: one that nobody owns grants nothing.
+func owned(w *change.Write, m *models.Permission) ([]string, []*grants.Grant, error) {
+	var roles []uuid.UUID
+	err := w.Model(&models.RolePermission{}).
+		Where("tenant_id = ? AND permission_id = ?", m.TenantID, m.ID).Order("role_id").Pluck("role_id", &roles).Error
+	if err != nil {
+		return nil, nil, fmt.Errorf("find roles of permission: %w", err)
+	}
+	if len(roles) == 0 {
+		return nil, nil, nil
+	}
+	nodes := make([]string, len(roles))
+	for i, id := range roles {
+		nodes[i] = rbac.Role(id)
+	}
+	g, err := engine.CompileGrant(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	return nodes, []*grants.Grant{g}, nil
+}

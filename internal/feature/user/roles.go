@@ -1,0 +1,182 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm/clause"
+
+	"github.com/sentinel-access/sentinel/internal/engine/audit"
+	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
+	"github.com/sentinel-access/sentinel/internal/engine/granting"
+	"github.com/sentinel-access/sentinel/internal/engine/rbac"
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/crud"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
+	"github.com/sentinel-access/sentinel/internal/platform/fault"
+	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/models"
+)
+
+// Assignment is a role that a user has of their own.
+type Assignment struct {
+	RoleID    uuid.UUID  `json:"role_id"`
+	IsActive  bool       `json:"is_active"`
+	ValidFrom *time.Time `json:"valid_from" nullable:"true" doc:"Before it the assignment does not count."`
+	ExpiresAt *time.Time `json:"expires_at" nullable:"true" doc:"From it on the assignment does not count."`
+	GrantedBy *uuid.UUID `json:"granted_by" nullable:"true"`
+	GrantedAt time.Time  `json:"granted_at"`
+}
+
+func viewAssignment(m *models.UserRole) *Assignment {
+	return &Assignment{
+		RoleID: m.RoleID, IsActive: m.IsActive, ValidFrom: m.ValidFrom, ExpiresAt: m.ExpiresAt,
+		GrantedBy: m.GrantedBy, GrantedAt: m.GrantedAt,
+	}
+}
+
+// RolesIn lists a user's own roles.
+type RolesIn struct {
+	IDIn
+	httpapi.PageIn
+}
+
+func (s *Service) roles(ctx context.Context, in *RolesIn) (page httpapi.Page[Assignment], err error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		if _, err := crud.One[models.User](tx, tenant, in.ID, "user"); err != nil {
+			return err
+		}
+		page, err = crud.List(tx.Where("tenant_id = ? AND user_id = ?", tenant, in.ID), in.PageIn, crud.Order{}, viewAssignment)
+		return err
+	})
+	return page, err
+}
+
+// AssignIn assigns a role.
+type AssignIn struct {
+	IDIn
+	Body struct {
+		RoleID    uuid.UUID  `json:"role_id" doc:"A role of this tenant, of an ancestor from which it inherits, or a system role."`
+		ValidFrom *time.Time `json:"valid_from,omitempty" doc:"Default: at once."`
+		ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"Default: never."`
+	}
+}
+
+func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, err error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	b := &in.Body
+	if b.ValidFrom != nil && b.ExpiresAt != nil && !b.ValidFrom.Before(*b.ExpiresAt) {
+		return nil, fault.InvalidAt("expires_at", "must be after valid_from")
+	}
+	err = s.Write.Granting(ctx, "user.assign_role", func(w *change.Write) (granting.Change, error) {
+		if _, err := crud.Locked[models.User](w.Tx, tenant, in.ID, "user"); err != nil {
+			return granting.Change{}, err
+		}
+		owners, err := directory.AssignableRoles(w, []uuid.UUID{b.RoleID}, "role_id")
+		if err != nil {
+			return granting.Change{}, err
+		}
+		row := newUserRole(ctx, tenant, in.ID, b.RoleID, owners[b.RoleID])
+		row.ValidFrom, row.ExpiresAt = b.ValidFrom, b.ExpiresAt
+		err = w.Clauses(clause.OnConflict{
+			Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
+			DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
+		}).Create(&row).Error
+		if err != nil {
+			return granting.Change{}, directory.RefusedRole(fmt.Errorf("assign role: %w", err))
+		}
+		out = viewAssignment(&row)
+		return granting.Change{Accounts: []uuid.UUID{in.ID}, Handed: []string{rbac.Role(b.RoleID)}},
+			w.Record(audit.Event{Action: "user.assign_role", ResourceType: "user", ResourceID: in.ID, After: out})
+	})
+	return out, err
+}
+
+func newUserRole(ctx context.Context, tenant, user, role, owner uuid.UUID) models.UserRole {
+	caller, _ := identity.PrincipalFrom(ctx)
+	return models.UserRole{
+		TenantID: tenant, UserID: user, RoleID: role, RoleTenantID: owner, IsActive: true, GrantedAt: time.Now().UTC(),
+		GrantedBy: &caller.UserID, GrantedByTenant: &caller.HomeTenantID,
+	}
+}
+
+// UnassignIn names one role of a user.
+type UnassignIn struct {
+	IDIn
+	RoleID uuid.UUID `path:"role_id"`
+}
+
+func (s *Service) unassign(ctx context.Context, in *UnassignIn) error {
+	tenant, _ := identity.TenantFrom(ctx)
+	return s.Write.Granting(ctx, "user.unassign_role", func(w *change.Write) (granting.Change, error) {
+		if _, err := crud.Locked[models.User](w.Tx, tenant, in.ID, "user"); err != nil {
+			return granting.Change{}, err
+		}
+		gone := w.Where("tenant_id = ? AND user_id = ? AND role_id = ?", tenant, in.ID, in.RoleID).Delete(&models.UserRole{})
+		if gone.Error != nil {
+			return granting.Change{}, fmt.Errorf("take role: %w", gone.Error)
+		}
+		if gone.RowsAffected == 0 {
+			return granting.Change{}, fault.NotFound("role of the user")
+		}
+		return granting.Change{Accounts: []uuid.UUID{in.ID}, Handed: []string{rbac.Role(in.RoleID)}, Removal: true},
+			w.Record(audit.Event{Action: "user.unassign_role", ResourceType: "user", ResourceID: in.ID, Before: map[string]any{"role_id": in.RoleID}})
+	})
+}
+
+// give assigns roles and joins groups for a new account, and returns them as
+// nodes.
+func give(ctx context.Context, w *change.Write, user uuid.UUID, roles, groups []uuid.UUID) ([]string, error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	caller, _ := identity.PrincipalFrom(ctx)
+	var nodes []string
+	if len(roles) > 0 {
+		owners, err := directory.AssignableRoles(w, roles, "roles")
+		if err != nil {
+			return nil, err
+		}
+		rows := make([]models.UserRole, len(roles))
+		for i, id := range roles {
+			rows[i] = newUserRole(ctx, tenant, user, id, owners[id])
+			nodes = append(nodes, rbac.Role(id))
+		}
+		if err := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+			return nil, directory.RefusedRole(fmt.Errorf("assign roles: %w", err))
+		}
+	}
+	if len(groups) > 0 {
+		if err := crud.Exist[models.Group](w.Tx, tenant, groups, "groups", "group"); err != nil {
+			return nil, err
+		}
+		rows := make([]models.UserGroup, len(groups))
+		for i, id := range groups {
+			rows[i] = models.UserGroup{TenantID: tenant, UserID: user, GroupID: id, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
+			nodes = append(nodes, rbac.Group(id))
+		}
+		if err := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+			return nil, fmt.Errorf("join groups: %w", err)
+		}
+	}
+	return nodes, nil
+}
+
+// has returns the roles and groups that a user has of their own, as nodes.
+func has(w *change.Write, user uuid.UUID) ([]string, error) {
+	var nodes []string
+	err := w.Raw(`
+SELECT 'role:' || role_id
+FROM sentinel.user_roles
+WHERE user_id = @user
+UNION
+SELECT 'group:' || group_id
+FROM sentinel.user_groups
+WHERE user_id = @user`, map[string]any{"user": user}).Scan(&nodes).Error
+	if err != nil {
+		return nil, fmt.Errorf("find roles of user: %w", err)
+	}
+	return nodes, nil
+}
