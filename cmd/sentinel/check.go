@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// errDenied makes the exit status tell scripts the answer: 0 allowed, 1 not.
+var errDenied = errors.New("denied")
+
+type checkOptions struct {
+	server, token, user, tenant, context, attributes, output string
+	ready                                                    bool
+}
+
+func checkCommand() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use:   "check ACTION TYPE[:ID]",
+		Short: "Ask a running server whether somebody may do something, and why",
+		Long: `Ask a running server whether somebody may do something, and why.
+
+The exit status is 0 if it is allowed, 1 if not or if the question failed. The
+token comes from --token or SENTINEL_TOKEN.`,
+		Example: `  sentinel check read vessel:mv-aurora
+  sentinel check update manifest:4711 --user 0197... -o json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.ready {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
+			defer cancel()
+			if o.ready {
+				return ready(ctx, o.server)
+			}
+			return check(ctx, cmd.OutOrStdout(), o, args[0], args[1])
+		},
+	}
+	server := os.Getenv("SENTINEL_URL")
+	if server == "" {
+		server = "http://127.0.0.1:8080"
+	}
+	cmd.Flags().StringVar(&o.server, "server", server, "the server's URL (SENTINEL_URL)")
+	cmd.Flags().StringVar(&o.token, "token", "", "the access token (default: SENTINEL_TOKEN)")
+	cmd.Flags().StringVar(&o.user, "user", "", "the subject's id (default: the token's own account)")
+	cmd.Flags().StringVar(&o.tenant, "tenant", "", "the tenant to ask in, for operators (default: the token's)")
+	cmd.Flags().StringVar(&o.attributes, "attributes", "", "what is known of the resource, a JSON object")
+	cmd.Flags().StringVar(&o.context, "context", "", "the context of the request, a JSON object")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text for people, json for programs")
+	cmd.Flags().BoolVar(&o.ready, "ready", false, "ask only whether the server is ready")
+	return cmd
+}
+
+func ready(ctx context.Context, server string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/health/ready", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("--server: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("no server answers at %s: %w", server, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server at %s is not ready (status %d)", server, resp.StatusCode)
+	}
+	return nil
+}
+
+// answer is what the check route gives back.
+type answer struct {
+	Data struct {
+		Allowed      bool   `json:"allowed"`
+		ReasonCode   string `json:"reason_code"`
+		Reason       string `json:"reason"`
+		Revision     string `json:"revision"`
+		MatchedRoles []struct {
+			Path string `json:"path"`
+		} `json:"matched_roles"`
+	} `json:"data"`
+	Error *struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+func check(ctx context.Context, out io.Writer, o checkOptions, action, target string) error {
+	if o.output != "text" && o.output != "json" {
+		return fmt.Errorf("--output %q: must be text or json", o.output)
+	}
+	if o.token == "" {
+		o.token = os.Getenv("SENTINEL_TOKEN")
+	}
+	if o.token == "" {
+		return errors.New("no token: log in with POST /api/v1/auth/login and give its access_token in --token or SENTINEL_TOKEN")
+	}
+	body, err := question(o, action, target)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(o.server, "/")+"/api/v1/permissions/check", bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("--server: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+o.token)
+	if o.tenant != "" {
+		req.Header.Set("X-Tenant-ID", o.tenant)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("no server answers at %s: %w", o.server, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	var a answer
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return fmt.Errorf("%s does not answer like Sentinel (status %d)", o.server, resp.StatusCode)
+	}
+	return show(out, o, &a, raw)
+}
+
+func show(out io.Writer, o checkOptions, a *answer, raw []byte) error {
+	if o.output == "json" {
+		if _, err := fmt.Fprintln(out, string(bytes.TrimSpace(raw))); err != nil {
+			return err
+		}
+	}
+	if a.Error != nil {
+		return fmt.Errorf("%s: %s", a.Error.Code, a.Error.Message)
+	}
+	if o.output == "text" {
+		word := "DENIED"
+		if a.Data.Allowed {
+			word = "ALLOWED"
+		}
+		fmt.Fprintf(out, "%s (%s)\n", word, a.Data.ReasonCode)
+		if a.Data.Reason != "" {
+			fmt.Fprintln(out, a.Data.Reason)
+		}
+		for _, r := range a.Data.MatchedRoles {
+			fmt.Fprintln(out, "  by", r.Path)
+		}
+	}
+	if !a.Data.Allowed {
+		return errDenied
+	}
+	return nil
+}
+
+func question(o checkOptions, action, target string) ([]byte, error) {
+	typ, id, _ := strings.Cut(target, ":")
+	resource := map[string]any{"type": typ}
+	if id != "" {
+		resource["id"] = id
+	}
+	body := map[string]any{"resource": resource, "action": action}
+	if o.user != "" {
+		body["user_id"] = o.user
+	}
+	for _, m := range []struct {
+		flag, text string
+		into       map[string]any
+		name       string
+	}{
+		{"--attributes", o.attributes, resource, "attributes"},
+		{"--context", o.context, body, "context"},
+	} {
+		if m.text == "" {
+			continue
+		}
+		if !json.Valid([]byte(m.text)) || !strings.HasPrefix(strings.TrimSpace(m.text), "{") {
+			return nil, fmt.Errorf("%s: must be a JSON object", m.flag)
+		}
+		m.into[m.name] = json.RawMessage(m.text)
+	}
+	return json.Marshal(body)
+}

@@ -1,0 +1,134 @@
+package app_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/platform/crypto"
+)
+
+// checkLeaks looks for secrets and for the server's insides in everything that
+// left it: every answer, every log line, every audit and decision record. It
+// runs at the end of every world, and so over every scenario.
+func (w *world) checkLeaks() {
+	w.t.Helper()
+	forbidden := w.forbidden()
+	for source, text := range map[string]string{
+		"answers": w.bodies.String(),
+		"log":     w.log.String(),
+		"records": strings.Join(w.records(), "\n"),
+	} {
+		for _, what := range forbidden {
+			if line, found := lineWith(text, what.text); found {
+				require.FailNow(w.t, "leak", "%s hold %s: %.600s", source, what.name, line)
+			}
+		}
+	}
+}
+
+type secret struct{ name, text string }
+
+func lineWith(text, part string) (string, bool) {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, part) {
+			return line, true
+		}
+	}
+	return "", false
+}
+
+// forbidden are the texts that may stand nowhere.
+func (w *world) forbidden() []secret {
+	list := []secret{
+		{"a password hash", "$argon2id"},
+		{"a password", password},
+		{"another password", otherPassword},
+		{"SQL", "SELECT "},
+		{"SQL", "INSERT INTO"},
+		{"SQL", "SQLSTATE"},
+		{"a constraint's name", "violates "},
+		{"a stack trace", "goroutine "},
+		{"a source file", ".go:"},
+		{"the master key", w.cfg.MasterKey},
+		{"the database's URL", w.cfg.DatabaseURL},
+	}
+	for name, token := range w.tokens {
+		list = append(list, secret{"the token of " + name, token})
+	}
+	if w.outage {
+		return list[:4] // the log of an outage tells what the database said
+	}
+	master, err := crypto.ParseMasterKey(w.cfg.MasterKey)
+	require.NoError(w.t, err)
+	for _, key := range w.signingKeys() {
+		sealed, kid := key.sealed, key.kid
+		private, err := master.Open(sealed, "signing_keys/"+kid)
+		require.NoError(w.t, err)
+		seed := private[:32]
+		for _, b := range [][]byte{seed, sealed} {
+			list = append(list,
+				secret{"a private key", hex.EncodeToString(b)},
+				secret{"a private key", base64.RawStdEncoding.EncodeToString(b)[:40]},
+				secret{"a private key", base64.RawURLEncoding.EncodeToString(b)[:40]})
+		}
+	}
+	return list
+}
+
+type signingKey struct {
+	kid    string
+	sealed []byte
+}
+
+func (w *world) signingKeys() []signingKey {
+	w.t.Helper()
+	rows, err := w.owner.Query(context.WithoutCancel(w.t.Context()), "SELECT kid, private_key FROM sentinel.signing_keys")
+	require.NoError(w.t, err)
+	defer rows.Close()
+	var keys []signingKey
+	for rows.Next() {
+		var k signingKey
+		require.NoError(w.t, rows.Scan(&k.kid, &k.sealed))
+		keys = append(keys, k)
+	}
+	require.NoError(w.t, rows.Err())
+	require.NotEmpty(w.t, keys)
+	return keys
+}
+
+func (w *world) records() []string {
+	w.t.Helper()
+	if w.outage {
+		return nil
+	}
+	return append(
+		w.column(w.t, "SELECT a::text FROM sentinel.audit_logs a"),
+		w.column(w.t, "SELECT d::text FROM sentinel.decision_logs d")...)
+}
+
+// otherPassword is what passwords are changed to.
+const otherPassword = "tr0ub4dor and three more"
+
+func TestLeaks_SearchFindsWhatItLooksFor(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, newDatabase(t))
+	w.make("plain", "operator", "", "/users", `{"email":"plain@example.com","password":"`+password+`"}`)
+	answer := w.do(request{as: "operator", method: "PATCH", path: "/users/$plain", body: `{"password":"` + otherPassword + `"}`})
+	require.Equal(t, 200, answer.status, "%s", answer.body)
+	records := strings.Join(w.records(), "\n")
+	require.Contains(t, records, "user.update", "the records are the ones that the scenarios make")
+	require.Contains(t, w.log.String(), "/api/v1/users", "the log is the server's")
+	hashes := w.column(t, "SELECT password_hash FROM sentinel.users WHERE password_hash IS NOT NULL")
+	require.NotEmpty(t, hashes)
+	for _, s := range w.forbidden() {
+		_, found := lineWith("before\n"+s.text+" after\n", s.text)
+		require.True(t, found)
+		require.NotEmpty(t, s.text, s.name)
+	}
+	require.Contains(t, hashes[0], w.forbidden()[0].text)
+}

@@ -1,0 +1,32 @@
+package app
+
+import (
+	"github.com/sentinel-access/sentinel/internal/feature/decision"
+	"github.com/sentinel-access/sentinel/internal/feature/group"
+	"github.com/sentinel-access/sentinel/internal/feature/health"
+	"github.com/sentinel-access/sentinel/internal/feature/permission"
+	"github.com/sentinel-access/sentinel/internal/feature/resource"
+	"github.com/sentinel-access/sentinel/internal/feature/role"
+	"github.com/sentinel-access/sentinel/internal/feature/tenant"
+	"github.com/sentinel-access/sentinel/internal/feature/user"
+	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+)
+
+// register puts every section of the API in its place.
+func (a *App) register() {
+	a.session.Register(a.api)
+	(&tenant.Service{Write: a.writer}).Register(a.api)
+	(&user.Service{Write: a.writer, Passwords: a.passwords}).Register(a.api)
+	(&role.Service{Write: a.writer}).Register(a.api)
+	(&group.Service{Write: a.writer}).Register(a.api)
+	(&permission.Service{Write: a.writer}).Register(a.api)
+	(&resource.Service{Write: a.writer}).Register(a.api)
+	(&decision.Service{Engine: a.engine}).Register(a.api)
+	(&health.Service{
+		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
+		Policies: func() (string, string) { return a.version, "" },
+	}).Register(a.api)
+}
+
+// Routes lists every route of the API.
+func (a *App) Routes() []httpapi.Route { return a.api.Routes() }

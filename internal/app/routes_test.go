@@ -1,0 +1,82 @@
+package app_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+)
+
+// allScenarios are the rows of every section.
+func allScenarios() []scenario {
+	return slices.Concat(sessionScenarios(), tenantScenarios(), userScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios())
+}
+
+func routeName(r httpapi.Route) string {
+	if r.Root {
+		return r.Method + " /" + r.Path
+	}
+	return r.Method + " " + r.Path
+}
+
+// TestRoutes_AreDeclaredAndTested walks every route of the server.
+func TestRoutes_AreDeclaredAndTested(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, newDatabase(t))
+	// Public routes, each with the reason why nobody has to say who they are.
+	public := map[string]string{
+		"POST /auth/login":            "one logs in without a token",
+		"GET //.well-known/jwks.json": "public keys are public",
+		"GET //health":                "probes have no account",
+		"GET //health/live":           "probes have no account",
+		"GET //health/ready":          "probes have no account",
+	}
+	// Writes that widen nobody's access, each with the reason.
+	harmless := map[string]string{
+		"POST /auth/login":              "a session of an account that proved who it is",
+		"POST /permissions/check":       "a question",
+		"POST /permissions/batch-check": "a question",
+	}
+	succeeds := map[string]bool{}
+	for _, s := range allScenarios() {
+		if s.status < 300 {
+			succeeds[s.route] = true
+		}
+	}
+	seen := map[string]bool{}
+	for _, route := range w.app.Routes() {
+		name := routeName(route)
+		seen[name] = true
+		require.NotEmpty(t, route.Summary, name)
+		require.NotEmpty(t, route.Tag, name)
+		require.False(t, strings.HasSuffix(route.Summary, "."), "%s: a summary is a heading", name)
+		_, permission := route.Access.Permission()
+		switch {
+		case route.Access.IsPublic():
+			require.Contains(t, public, name, "a public route must be on the list, with its reason")
+		case !permission:
+			require.NotEmpty(t, route.Access.Reason(), "%s has neither a permission nor a reason", name)
+		}
+		if route.Method != http.MethodGet && harmless[name] == "" {
+			require.True(t, route.Granting, "%s writes: it declares Granting, or is on the list with its reason", name)
+		}
+		if route.Method == http.MethodGet {
+			require.False(t, route.Granting, "%s reads", name)
+		}
+		e, ok := examples()[name]
+		require.True(t, ok, "%s has no example: add it to examples()", name)
+		require.Equal(t, route.Access.IsPublic(), e.open, name)
+		require.Equal(t, !permission && !route.Access.IsPublic(), e.free, name)
+		require.True(t, succeeds[name], "%s has no scenario in which it succeeds", name)
+	}
+	for name := range examples() {
+		require.True(t, seen[name], "%s has an example and is no route", name)
+	}
+	for _, s := range allScenarios() {
+		require.True(t, seen[s.route], "scenario %q is of %s, which is no route", s.name, s.route)
+	}
+}

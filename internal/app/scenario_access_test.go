@@ -1,0 +1,276 @@
+package app_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// example is a call of a route that would succeed, and what makes it fail.
+type example struct {
+	path string
+	body string
+	// foreign are calls that name an object of another tenant, each in one
+	// place; ids in bodies as well as in paths.
+	foreign []call
+	// operator routes are called by the operator; default tenant alpha's admin.
+	as string
+	// open routes answer without a token.
+	open bool
+	// free routes need no permission.
+	free bool
+}
+
+type call struct{ path, body string }
+
+// examples has one entry for every route.
+func examples() map[string]example {
+	return map[string]example{
+		"POST /auth/login":            {path: "/auth/login", body: `{"tenant_id":"ALPHA","email":"plain@alpha.example","password":"` + password + `"}`, open: true},
+		"GET /auth/validate":          {path: "/auth/validate", free: true},
+		"GET //.well-known/jwks.json": {path: "//.well-known/jwks.json", open: true},
+		"GET //health":                {path: "//health", open: true},
+		"GET //health/live":           {path: "//health/live", open: true},
+		"GET //health/ready":          {path: "//health/ready", open: true},
+
+		"GET /tenants":                   {path: "/tenants"},
+		"POST /tenants":                  {path: "/tenants", body: `{"name":"Gamma","code":"GAMMA"}`, as: "operator"},
+		"GET /tenants/{id}":              {path: "/tenants/$alpha", foreign: []call{{"/tenants/$tenant_b", ""}, {"/tenants/$platform", ""}}},
+		"PATCH /tenants/{id}":            {path: "/tenants/$alpha", body: `{"name":"Alpha"}`, foreign: []call{{"/tenants/$tenant_b", `{"name":"Beta"}`}}},
+		"DELETE /tenants/{id}":           {path: "/tenants/$sub", foreign: []call{{"/tenants/$tenant_b", ""}}},
+		"POST /tenants/{id}/sub-tenants": {path: "/tenants/$alpha/sub-tenants", body: `{"name":"Asia","code":"ALPHA-AP"}`, foreign: []call{{"/tenants/$tenant_b/sub-tenants", `{"name":"Asia","code":"BETA-AP"}`}}},
+
+		"GET /users":            {path: "/users"},
+		"POST /users":           {path: "/users", body: `{"email":"new@alpha.example"}`, foreign: []call{{"/users", `{"email":"new@alpha.example","roles":["$reader_b"]}`}, {"/users", `{"email":"new@alpha.example","groups":["$ops_b"]}`}}},
+		"GET /users/me":         {path: "/users/me", free: true},
+		"GET /users/{id}":       {path: "/users/$plain", foreign: []call{{"/users/$plain_b", ""}}},
+		"PATCH /users/{id}":     {path: "/users/$plain", body: `{"display_name":"x"}`, foreign: []call{{"/users/$plain_b", `{"display_name":"x"}`}}},
+		"DELETE /users/{id}":    {path: "/users/$plain", foreign: []call{{"/users/$plain_b", ""}}},
+		"GET /users/{id}/roles": {path: "/users/$plain/roles", foreign: []call{{"/users/$plain_b/roles", ""}}},
+		"POST /users/{id}/roles": {
+			path: "/users/$plain/roles", body: `{"role_id":"$reader"}`,
+			foreign: []call{{"/users/$plain_b/roles", `{"role_id":"$reader"}`}, {"/users/$plain/roles", `{"role_id":"$reader_b"}`}},
+		},
+		"DELETE /users/{id}/roles/{role_id}": {
+			path: "/users/$manager/roles/$user_manager", foreign: []call{{"/users/$plain_b/roles/$reader", ""}, {"/users/$plain/roles/$reader_b", ""}},
+		},
+		"GET /users/{id}/permissions": {path: "/users/$manager/permissions", free: true, foreign: []call{{"/users/$plain_b/permissions", ""}}},
+
+		"GET /roles":      {path: "/roles"},
+		"POST /roles":     {path: "/roles", body: `{"name":"new"}`, foreign: []call{{"/roles", `{"name":"new","parent_role_id":"$reader_b"}`}}},
+		"GET /roles/{id}": {path: "/roles/$reader", foreign: []call{{"/roles/$reader_b", ""}}},
+		"PATCH /roles/{id}": {
+			path: "/roles/$reader", body: `{"description":"x"}`,
+			foreign: []call{{"/roles/$reader_b", `{"description":"x"}`}, {"/roles/$reader", `{"parent_role_id":"$reader_b"}`}},
+		},
+		"DELETE /roles/{id}":          {path: "/roles/$inspector", foreign: []call{{"/roles/$inspector_b", ""}}},
+		"GET /roles/{id}/permissions": {path: "/roles/$reader/permissions", foreign: []call{{"/roles/$reader_b/permissions", ""}}},
+		"POST /roles/{id}/permissions": {
+			path: "/roles/$reader/permissions", body: `{"permission_ids":["$loose"]}`,
+			foreign: []call{
+				{"/roles/$reader_b/permissions", `{"permission_ids":["$loose"]}`},
+				{"/roles/$reader/permissions", `{"permission_ids":["$loose_b"]}`},
+				{"/roles/$reader/permissions", `{"permissions":[{"name":"x","resource_type":"app","resource_id":"$fleet_b","actions":["read"]}]}`},
+			},
+		},
+		"DELETE /roles/{id}/permissions/{permission_id}": {
+			path: "/roles/$reader/permissions/$reads", foreign: []call{{"/roles/$reader_b/permissions/$reads_b", ""}, {"/roles/$reader/permissions/$reads_b", ""}},
+		},
+
+		"GET /groups":      {path: "/groups"},
+		"POST /groups":     {path: "/groups", body: `{"name":"new"}`, foreign: []call{{"/groups", `{"name":"new","parent_group_id":"$ops_b"}`}}},
+		"GET /groups/{id}": {path: "/groups/$ops", foreign: []call{{"/groups/$ops_b", ""}}},
+		"PATCH /groups/{id}": {
+			path: "/groups/$ops", body: `{"description":"x"}`,
+			foreign: []call{{"/groups/$ops_b", `{"description":"x"}`}, {"/groups/$ops", `{"parent_group_id":"$ops_b"}`}},
+		},
+		"DELETE /groups/{id}":    {path: "/groups/$east", foreign: []call{{"/groups/$east_b", ""}}},
+		"GET /groups/{id}/users": {path: "/groups/$ops/users", foreign: []call{{"/groups/$ops_b/users", ""}}},
+		"POST /groups/{id}/users": {
+			path: "/groups/$ops/users", body: `{"user_ids":["$plain"]}`,
+			foreign: []call{{"/groups/$ops_b/users", `{"user_ids":["$plain"]}`}, {"/groups/$ops/users", `{"user_ids":["$plain","$plain_b"]}`}},
+		},
+		"DELETE /groups/{id}/users/{member_id}": {
+			path: "/groups/$ops/users/$plain", foreign: []call{{"/groups/$ops_b/users/$plain_b", ""}, {"/groups/$ops/users/$plain_b", ""}},
+		},
+		"GET /groups/{id}/roles": {path: "/groups/$ops/roles", foreign: []call{{"/groups/$ops_b/roles", ""}}},
+		"POST /groups/{id}/roles": {
+			path: "/groups/$ops/roles", body: `{"role_ids":["$inspector"]}`,
+			foreign: []call{{"/groups/$ops_b/roles", `{"role_ids":["$reader"]}`}, {"/groups/$ops/roles", `{"role_ids":["$reader","$reader_b"]}`}},
+		},
+		"DELETE /groups/{id}/roles/{member_id}": {
+			path: "/groups/$ops/roles/$reader", foreign: []call{{"/groups/$ops_b/roles/$reader_b", ""}, {"/groups/$ops/roles/$reader_b", ""}},
+		},
+
+		"GET /permissions": {path: "/permissions"},
+		"POST /permissions": {
+			path: "/permissions", body: `{"name":"x","resource_type":"vessel","resource_path":"vessel/*","actions":["read"]}`,
+			foreign: []call{{"/permissions", `{"name":"x","resource_type":"app","resource_id":"$fleet_b","actions":["read"]}`}},
+		},
+		"GET /permissions/{id}": {path: "/permissions/$reads", foreign: []call{{"/permissions/$reads_b", ""}}},
+		"PATCH /permissions/{id}": {
+			path: "/permissions/$loose", body: `{"name":"y"}`,
+			foreign: []call{
+				{"/permissions/$reads_b", `{"name":"y"}`},
+				{"/permissions/$loose", `{"resource_type":"app","resource_path":null,"resource_id":"$fleet_b"}`},
+			},
+		},
+		"DELETE /permissions/{id}": {path: "/permissions/$loose", foreign: []call{{"/permissions/$loose_b", ""}}},
+
+		"GET /resources": {path: "/resources"},
+		"POST /resources": {
+			path: "/resources", body: `{"type":"app","name":"New","code":"new"}`,
+			foreign: []call{{"/resources", `{"type":"app","name":"New","code":"new","parent_id":"$fleet_b"}`}},
+		},
+		"GET /resources/{id}":          {path: "/resources/$fleet", foreign: []call{{"/resources/$fleet_b", ""}}},
+		"GET /resources/{id}/children": {path: "/resources/$fleet/children", foreign: []call{{"/resources/$fleet_b/children", ""}}},
+		"PATCH /resources/{id}": {
+			path: "/resources/$vessel", body: `{"name":"y"}`,
+			foreign: []call{{"/resources/$vessel_b", `{"name":"y"}`}, {"/resources/$vessel", `{"parent_id":"$fleet_b"}`}},
+		},
+		"DELETE /resources/{id}": {path: "/resources/$vessel", foreign: []call{{"/resources/$vessel_b", ""}}},
+
+		"POST /permissions/check": {
+			path: "/permissions/check", body: `{"resource":{"type":"vessel","id":"mv-aurora"},"action":"read"}`, free: true,
+			foreign: []call{{"/permissions/check", `{"user_id":"$plain_b","resource":{"type":"vessel","id":"mv-aurora"},"action":"read"}`}},
+		},
+		"POST /permissions/batch-check": {
+			path: "/permissions/batch-check", body: `{"checks":[{"resource":{"type":"vessel"},"action":"read"}]}`, free: true,
+			foreign: []call{{"/permissions/batch-check", `{"user_id":"$plain_b","checks":[{"resource":{"type":"vessel"},"action":"read"}]}`}},
+		},
+	}
+}
+
+var metaOf = regexp.MustCompile(`"(request_id|timestamp|decision_id)":"[^"]*"`)
+
+// plain is an answer without what differs from call to call.
+func (r *response) plain() string {
+	return http.StatusText(r.status) + " " + metaOf.ReplaceAllString(strings.TrimSpace(string(r.body)), `"$1":""`)
+}
+
+func (w *world) call(as, method string, c call) *response {
+	w.t.Helper()
+	return w.do(request{as: as, method: method, path: c.path, body: c.body})
+}
+
+// TestAccess_OfEveryRoute refuses, on every route, whoever may not call, what is
+// another tenant's and what is malformed, and finds nothing written by it.
+func TestAccess_OfEveryRoute(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ids["tenant_b"] = w.ids["beta"]
+	for _, who := range []string{"admin", "plain", "operator"} {
+		w.token(who)
+	}
+	for route, e := range examples() {
+		method, template, _ := strings.Cut(route, " ")
+		as := e.as
+		if as == "" {
+			as = "admin"
+		}
+		t.Run(route, func(t *testing.T) {
+			defer w.within(t)()
+			w.unchanged(t, func() {
+				w.refusesStrangers(t, method, e)
+				w.refusesForeign(t, as, method, e)
+				if !e.open {
+					w.refusesMalformed(t, as, method, template, e)
+				}
+			})
+		})
+	}
+}
+
+func (w *world) refusesStrangers(t *testing.T, method string, e example) {
+	t.Helper()
+	c := call{e.path, e.body}
+	if e.open {
+		return
+	}
+	got := w.call("", method, c)
+	require.Equal(t, http.StatusUnauthorized, got.status, "anonymous: %s", got.body)
+	require.Equal(t, "AUTHENTICATION_REQUIRED", got.at("error.code"))
+	require.Contains(t, got.header.Get("WWW-Authenticate"), "Bearer")
+	if e.free {
+		return
+	}
+	got = w.call("plain", method, c)
+	require.Equal(t, http.StatusForbidden, got.status, "without permission: %s", got.body)
+	require.Equal(t, "PERMISSION_DENIED", got.at("error.code"))
+	require.NotEmpty(t, got.at("error.details.required_permission"))
+	// Whoever may not call learns nothing of what a valid call would look like.
+	require.Equal(t, got.plain(), w.call("plain", method, call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}).plain())
+}
+
+var foreignName = regexp.MustCompile(`\$([a-z_]+_b|platform)\b`)
+
+// refusesForeign compares the answer to another tenant's id with that to one
+// that nothing has: existence is not revealed.
+func (w *world) refusesForeign(t *testing.T, as, method string, e example) {
+	t.Helper()
+	for _, c := range e.foreign {
+		got := w.call(as, method, c)
+		require.Equal(t, http.StatusNotFound, got.status, "%v: %s", c, got.body)
+		require.Equal(t, "RESOURCE_NOT_FOUND", got.at("error.code"))
+		none := call{foreignName.ReplaceAllString(c.path, "$$absent"), foreignName.ReplaceAllString(c.body, "$$absent")}
+		require.NotEqual(t, c, none)
+		require.Equal(t, w.call(as, method, none).plain(), got.plain(), "%v", c)
+	}
+	if strings.Contains(e.path, "$") {
+		require.NotEmpty(t, e.foreign, "the route takes ids: say what it does with another tenant's")
+	}
+}
+
+func (w *world) refusesMalformed(t *testing.T, as, method, template string, e example) {
+	t.Helper()
+	refused := func(c call, fields ...string) {
+		t.Helper()
+		got := w.call(as, method, c)
+		require.Equal(t, http.StatusBadRequest, got.status, "%v: %s", c, got.body)
+		require.Equal(t, "VALIDATION_ERROR", got.at("error.code"), "%v", c)
+		if fields != nil {
+			require.ElementsMatch(t, fields, got.fields(), "%v: %s", c, got.body)
+		}
+	}
+	segments, names := strings.Split(e.path, "/"), strings.Split(template, "/")
+	for i, name := range names {
+		if !strings.HasPrefix(name, "{") {
+			continue
+		}
+		for _, bad := range []string{"not-a-uuid", "$absent$absent", "%00", "0", "%F0%9F%9A%A2"} {
+			changed := append([]string(nil), segments...)
+			changed[i] = bad
+			fields := []string{"path." + strings.Trim(name, "{}")}
+			if bad == "%00" {
+				fields = nil // two things are wrong with it
+			}
+			refused(call{strings.Join(changed, "/"), e.body}, fields...)
+		}
+	}
+	refused(call{e.path + "?nonsense=1", e.body}, "query.nonsense")
+	if method == http.MethodGet {
+		return
+	}
+	if e.body == "" {
+		refused(call{e.path, `{"nonsense":1}`}, "body")
+		return
+	}
+	refused(call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}, "nonsense")
+	for _, bad := range []string{`[]`, `"text"`, `7`, `null`, `not json`, `{`, `{}{}`, ``} {
+		refused(call{e.path, bad})
+	}
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(w.expand(e.body)), &members))
+	for name := range members {
+		wrong := map[string]any{}
+		for n, value := range members {
+			wrong[n] = value
+		}
+		wrong[name] = []any{map[string]any{"a": 1}}
+		refused(call{e.path, jsonOf(wrong)})
+	}
+}
