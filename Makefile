@@ -35,7 +35,7 @@ fmt: ## Format Go and Rego
 	$(OPA) fmt --write policies
 
 cover: prepare ## Check that tests cover each package (80 %) and the engine (95 %)
-	$(GO) test -timeout 15m -coverpkg=./internal/...,./cmd/...,./migrations/...,./models/... -coverprofile=coverage.out $(PACKAGES) > /dev/null
+	$(GO) test -timeout 15m -coverpkg=./internal/...,./cmd/...,./migrations/...,./models/... -coverprofile=coverage.out $(PACKAGES) > coverage.log || { cat coverage.log; exit 1; }
 	@$(GO) -C tools run ./cover ../coverage.out
 
 policy-test: ## Run the tests of the Rego library with the stock opa, 95 % of lines covered
@@ -61,4 +61,4 @@ prepare:
 	@./tools/prepare.sh
 
 clean: ## Remove what was built
-	rm -rf bin bundles/*.tar.gz coverage.out
+	rm -rf bin bundles/*.tar.gz coverage.out coverage.log

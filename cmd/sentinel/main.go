@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	// Time zones of tenants, for machines and images that have none of their own.
+	_ "time/tzdata"
 
 	"github.com/spf13/cobra"
 )

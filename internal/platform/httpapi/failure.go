@@ -91,10 +91,11 @@ func (e *failure) GetStatus() int { return e.status }
 func (e *failure) GetHeaders() http.Header {
 	h := http.Header{}
 	switch {
-	case e.status == http.StatusUnauthorized && e.fault.Kind == fault.Unauthenticated:
-		h.Set("WWW-Authenticate", `Bearer realm="sentinel"`)
-	case e.status == http.StatusUnauthorized:
+	case e.fault.Kind == fault.TokenExpired || e.fault.Kind == fault.TokenRevoked:
 		h.Set("WWW-Authenticate", `Bearer realm="sentinel", error="invalid_token"`)
+	case e.status == http.StatusUnauthorized:
+		// No token was at fault: wrong credentials, a factor that is missing.
+		h.Set("WWW-Authenticate", `Bearer realm="sentinel"`)
 	case e.status == http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
 	}

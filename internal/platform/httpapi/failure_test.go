@@ -211,6 +211,15 @@ func TestRouting_AnswersUnknownPathsAndMethodsInTheEnvelope(t *testing.T) {
 	f.Do("OPTIONS", widgets, nil).Want(405)
 }
 
+// Where credentials were wrong no token was, and so nothing says that one is
+// invalid (RFC 6750, section 3).
+func TestFailures_BlameTheTokenOnlyIfThereWasOne(t *testing.T) {
+	f := setup(t)
+	a := f.As("").Do("GET", "/fail/credentials", nil).Want(401)
+	require.Equal(t, "INVALID_CREDENTIALS", a.Code())
+	require.Equal(t, `Bearer realm="sentinel"`, a.Header.Get("WWW-Authenticate"))
+}
+
 func TestFailures_HideTheirCauseAndLogItOnce(t *testing.T) {
 	f := setup(t)
 	for how, want := range map[string]struct {

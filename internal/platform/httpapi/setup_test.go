@@ -199,7 +199,8 @@ func (f *fixture) odd(s *httpapi.Section) {
 	}
 	failures := map[string]error{
 		"internal": io.ErrUnexpectedEOF, "unavailable": fault.New(fault.Unavailable, "Down.").Because(io.EOF),
-		"timeout": context.DeadlineExceeded, "conflict": fault.Conflict("name", "taken"),
+		"credentials": fault.New(fault.InvalidCredentials, "Wrong."),
+		"timeout":     context.DeadlineExceeded, "conflict": fault.Conflict("name", "taken"),
 		"limit":  &fault.Error{Kind: fault.RateLimited, Message: "Slow.", Details: map[string]any{"retry_after": 7}},
 		"locked": &fault.Error{Kind: fault.AccountLocked, Message: "Locked.", Details: map[string]any{"locked_until": "later"}},
 	}
