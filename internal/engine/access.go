@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
@@ -101,11 +103,25 @@ func (e *Engine) Administers(ctx context.Context, p *identity.Principal, target 
 	if p.HomeTenantID == target {
 		return !above, nil
 	}
-	v, err := e.view(ctx, target)
+	return e.isBelow(ctx, target, p.HomeTenantID)
+}
+
+// isBelow asks in the ancestor's own scope, so that a tenant elsewhere and one
+// that does not exist are one answer in one time, and none is loaded for it.
+func (e *Engine) isBelow(ctx context.Context, tenant, ancestor uuid.UUID) (below bool, err error) {
+	err = e.db.InReadTx(identity.WithTenant(ctx, ancestor), func(tx *db.Tx) error {
+		return tx.Raw(`
+SELECT EXISTS (
+  SELECT 1
+  FROM sentinel.tenant_ancestors
+  WHERE tenant_id = ?
+  AND ancestor_id = ?
+)`, tenant, ancestor).Scan(&below).Error
+	})
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("look for a tenant below: %w", err)
 	}
-	return slices.Contains(v.snapshot.Tenant.Ancestors, p.HomeTenantID), nil
+	return below, nil
 }
 
 // EnterTenant returns a context that acts in target instead of the caller's
@@ -115,17 +131,17 @@ func (e *Engine) EnterTenant(ctx context.Context, p *identity.Principal, target 
 	if target == p.HomeTenantID {
 		return ctx, nil
 	}
-	_, err := e.view(ctx, target)
-	if err != nil && !fault.Is(err, fault.NotFoundKind) {
+	may, err := e.Administers(ctx, p, target, true)
+	if err != nil {
 		return nil, err
 	}
-	if err == nil {
-		may, err := e.Administers(ctx, p, target, true)
-		if err != nil {
-			return nil, err
-		}
-		if may {
+	if may {
+		_, err := e.view(ctx, target)
+		if err == nil {
 			return identity.WithTenant(ctx, target), nil
+		}
+		if !fault.Is(err, fault.NotFoundKind) {
+			return nil, err
 		}
 	}
 	return nil, fault.NotFound("tenant")

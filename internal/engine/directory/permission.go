@@ -156,10 +156,23 @@ func (in *PermissionInput) Apply(m *models.Permission) {
 }
 
 // CheckNode refuses a resource_id that is not a node of the tenant, or is of
-// another type than the permission says.
+// another type than the permission says; and a path that names a node by its id,
+// since patterns see its code.
 func (in *PermissionInput) CheckNode(w *change.Write, tenant uuid.UUID, prefix string) error {
 	if in.ResourceID == nil {
-		return nil
+		_, glob, _ := strings.Cut(in.ResourcePath, "/")
+		id, err := uuid.Parse(glob)
+		if err != nil {
+			return nil //nolint:nilerr // no id, no node
+		}
+		node, err := crud.One[models.Resource](w.Tx, tenant, id, "resource")
+		switch {
+		case fault.Is(err, fault.NotFoundKind):
+			return nil
+		case err == nil && node.Type == in.ResourceType:
+			return fault.InvalidAt(prefix+"resource_path", "names a registered node by its id: give resource_id, or its code %q in the path", node.Code)
+		}
+		return err
 	}
 	node, err := crud.One[models.Resource](w.Tx, tenant, *in.ResourceID, "resource")
 	if err != nil {

@@ -177,6 +177,9 @@ func (j *Judge) Check(tx *db.Tx, now time.Time, c Change) error {
 	if err != nil {
 		return err
 	}
+	if err := j.dormant(tx, accounts, c); err != nil {
+		return err
+	}
 	missing, err := j.missing(tx, after, accounts, c)
 	if err != nil {
 		return err

@@ -2,16 +2,24 @@ package granting
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
-// NodeChange returns the change that a write to a registered node is: every
-// permission that flows to it from a node above it, and every one whose
-// conditions may read its attributes. A write that moves the node asks before
-// and after.
+// NodeChange returns the change that a write to a registered node is, as the
+// node stands now: every permission whose reach the node's place, code or
+// attributes can decide, with the roles that own them. A write asks before and
+// after, and [Change.With] joins the two.
+//
+// Those are the permissions on the nodes above it; on the line of the entity
+// node of its type, below which an instance hangs as long as it is not
+// registered; those by a pattern that tells its code from others, or by
+// conditions that may read its attributes; and those that read a path, which
+// moves with everything below the node.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	var line []struct {
 		ID   uuid.UUID
@@ -20,11 +28,14 @@ func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	}
 	err := tx.Raw(`
 WITH RECURSIVE line AS (
-  SELECT id, type, code, parent_id, 0 AS depth
-  FROM sentinel.resources
-  WHERE tenant_id = @tenant
-  AND id = @id
-  UNION ALL
+  SELECT r.id, r.type, r.code, r.parent_id, CASE WHEN r.id = @id THEN 0 ELSE 1 END AS depth
+  FROM sentinel.resources r
+  WHERE r.tenant_id = @tenant
+  AND (
+    r.id = @id
+    OR r.type = 'entity' AND r.code = (SELECT n.type FROM sentinel.resources n WHERE n.tenant_id = @tenant AND n.id = @id)
+  )
+  UNION
   SELECT r.id, r.type, r.code, r.parent_id, l.depth + 1
   FROM sentinel.resources r
   JOIN line l ON l.parent_id = r.id
@@ -36,7 +47,7 @@ ORDER BY depth`, map[string]any{"tenant": j.tenant, "id": id}).Scan(&line).Error
 	if err != nil {
 		return Change{}, fmt.Errorf("read the line of a node: %w", err)
 	}
-	if len(line) == 0 {
+	if len(line) == 0 || line[0].ID != id {
 		return Change{}, nil
 	}
 	above := make(map[uuid.UUID]bool, len(line))
@@ -45,11 +56,37 @@ ORDER BY depth`, map[string]any{"tenant": j.tenant, "id": id}).Scan(&line).Error
 	}
 	var c Change
 	for _, g := range j.before.Grants.All() {
-		// A pattern reaches an instance whether it is registered or not; what a
-		// write to the node changes for it is the attributes it is judged by.
-		if g.Pattern == nil && above[g.Node] || g.Pattern != nil && !g.Unconditional() && g.Pattern.Match(line[0].Type, line[0].Code) {
-			c.Permissions = append(c.Permissions, g)
+		if !concerns(g, above, line[0].Type, line[0].Code) {
+			continue
+		}
+		c.Permissions = append(c.Permissions, g)
+		for _, owner := range g.Owners {
+			c.Nodes = append(c.Nodes, j.before.Graph.Node(owner).Key)
 		}
 	}
 	return c, nil
+}
+
+func concerns(g *grants.Grant, above map[uuid.UUID]bool, typ, code string) bool {
+	switch {
+	case g.IsAPI():
+		return false
+	case slices.Contains(g.Conditions.Paths(), "resource.path"):
+		return true
+	case g.Pattern == nil:
+		return above[g.Node]
+	default:
+		// A pattern for every id of a type reaches the node under any code.
+		return g.Pattern.Match(typ, code) && (!g.Unconditional() || !g.Pattern.TypeWide())
+	}
+}
+
+// With returns both changes as one: a write that is judged as things were and as
+// they will be.
+func (c Change) With(other Change) Change {
+	return Change{
+		Accounts: slices.Concat(c.Accounts, other.Accounts), Nodes: slices.Concat(c.Nodes, other.Nodes),
+		Handed: slices.Concat(c.Handed, other.Handed), Content: slices.Concat(c.Content, other.Content),
+		Permissions: slices.Concat(c.Permissions, other.Permissions), Removal: c.Removal && other.Removal,
+	}
 }

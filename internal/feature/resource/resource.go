@@ -209,6 +209,12 @@ type UpdateIn struct {
 	}
 }
 
+// matters reports whether decisions can depend on what is changed.
+func (in *UpdateIn) matters() bool {
+	b := &in.Body
+	return b.Code != nil || b.ParentID.Set || b.Attributes.Set || b.IsActive != nil
+}
+
 func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Resource, err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.Granting(ctx, "resource.update", func(w *change.Write) (granting.Change, error) {
@@ -251,8 +257,11 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Resource, err 
 		if err != nil {
 			return is, err
 		}
-		is.Permissions = append(is.Permissions, was.Permissions...)
-		return is, w.Record(audit.Event{Action: "resource.update", ResourceType: "resource", ResourceID: m.ID, Before: before, After: out})
+		c := was.With(is)
+		if !in.matters() {
+			c = granting.Change{}
+		}
+		return c, w.Record(audit.Event{Action: "resource.update", ResourceType: "resource", ResourceID: m.ID, Before: before, After: out})
 	})
 	return out, err
 }
@@ -280,7 +289,8 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 		if err := w.Delete(m).Error; err != nil {
 			return c, refusals.Refused(fmt.Errorf("delete resource: %w", err))
 		}
-		c.Removal = true
+		// Not a mere removal: an instance that is no longer registered hangs below
+		// the entity node of its type.
 		return c, w.Record(audit.Event{Action: "resource.delete", ResourceType: "resource", ResourceID: m.ID, Before: view(m)})
 	})
 }

@@ -49,7 +49,22 @@ func (s *Service) createBelow(ctx context.Context, in *CreateBelowIn) (created h
 	if err := s.administers(ctx, in.ID, false); err != nil {
 		return created, s.recorded(ctx, "tenant.create", err)
 	}
+	if _, given := in.Body.Settings["allow_rules"]; given {
+		if err := s.operates(ctx); err != nil {
+			return created, s.recorded(ctx, "tenant.create", err)
+		}
+	}
 	return s.insert(ctx, in.Body.model(&in.ID))
+}
+
+// operates refuses everybody but operators.
+func (s *Service) operates(ctx context.Context) error {
+	caller, _ := identity.PrincipalFrom(ctx)
+	operator, err := s.Write.Engine.IsOperator(ctx, caller)
+	if err != nil || operator {
+		return err
+	}
+	return fault.New(fault.Denied, "settings.allow_rules is the operators' (super_admin) to set: with it policies can allow, not only deny.")
 }
 
 func (s *Service) administers(ctx context.Context, id uuid.UUID, above bool) error {
@@ -147,6 +162,8 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Tenant, err er
 	if err := changeable(in.ID); err != nil {
 		return nil, err
 	}
+	// Asked before the transaction begins: an answer can need one of its own.
+	above, operates := s.administers(ctx, in.ID, true), s.operates(ctx)
 	err = s.Write.Granting(ctx, "tenant.update", func(w *change.Write) (granting.Change, error) {
 		m, err := find(w.Tx, in.ID)
 		if err != nil {
@@ -159,10 +176,11 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Tenant, err er
 		if err := in.merge(m); err != nil {
 			return granting.Change{}, err
 		}
-		if fromAbove(before, view(m)) {
-			if err := s.administers(ctx, in.ID, true); err != nil {
-				return granting.Change{}, err
-			}
+		if fromAbove(before, view(m)) && above != nil {
+			return granting.Change{}, above
+		}
+		if setting(before, "allow_rules") != setting(view(m), "allow_rules") && operates != nil {
+			return granting.Change{}, operates
 		}
 		if err := w.Save(m).Error; err != nil {
 			return granting.Change{}, refusals.Refused(fmt.Errorf("update tenant: %w", err))
