@@ -33,6 +33,8 @@ func tenantScenarios() []scenario {
 		{name: "a tenant raises its own limits", as: "admin", route: "PATCH /tenants/{id}", path: "/tenants/$alpha", body: `{"features":["everything"]}`, status: 403, code: "PERMISSION_DENIED", audit: []string{"tenant.update denied"}},
 		{name: "a tenant deactivates itself", as: "admin", route: "PATCH /tenants/{id}", path: "/tenants/$alpha", body: `{"is_active":false}`, status: 403, audit: []string{"tenant.update denied"}},
 		{name: "its parent may", as: "admin", route: "PATCH /tenants/{id}", path: "/tenants/$sub", body: `{"features":["everything"],"settings":{"inherit_permissions":true}}`, status: 200, want: map[string]any{"data.features.0": "everything"}, audit: []string{"tenant.update success"}, writes: []string{"tenants", "tenant_ancestors"}},
+		{name: "a parent lets policies allow", as: "admin", route: "PATCH /tenants/{id}", path: "/tenants/$sub", body: `{"settings":{"inherit_permissions":true,"allow_rules":true}}`, status: 403, code: "PERMISSION_DENIED", audit: []string{"tenant.update denied"}},
+		{name: "a parent makes a tenant whose policies allow", as: "admin", route: "POST /tenants/{id}/sub-tenants", path: "/tenants/$sub/sub-tenants", body: `{"name":"x","code":"X","settings":{"allow_rules":true}}`, status: 403, audit: []string{"tenant.create denied"}},
 		{name: "update of the platform", as: "operator", route: "PATCH /tenants/{id}", path: "/tenants/$platform", body: `{"name":"x"}`, status: 409, code: "CONFLICT"},
 
 		{name: "delete of the platform", as: "operator", route: "DELETE /tenants/{id}", path: "/tenants/$platform", status: 409, code: "CONFLICT"},

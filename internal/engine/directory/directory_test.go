@@ -99,15 +99,18 @@ func TestCreatePermission(t *testing.T) {
 
 	for name, in := range map[string]*directory.PermissionInput{
 		"not valid":              {Name: "x", ResourceType: "vessel", Actions: []string{"read"}},
+		"a node named by its id": {Name: "x", ResourceType: "service", ResourcePath: "service/" + node.String(), Actions: []string{"read"}, Effect: "deny"},
 		"a node of another type": {Name: "x", ResourceType: "page", ResourceID: &node, Actions: []string{"read"}},
 	} {
 		_, err = create(in)
 		require.True(t, fault.Is(err, fault.Validation), "%s: %v", name, err)
 	}
 	nowhere := uuid.New()
+	_, err = create(&directory.PermissionInput{Name: "x", ResourceType: "invoice", ResourcePath: "invoice/" + nowhere.String(), Actions: []string{"read"}})
+	require.NoError(t, err, "an instance that only the application knows may have such an id")
 	_, err = create(&directory.PermissionInput{Name: "x", ResourceType: "page", ResourceID: &nowhere, Actions: []string{"read"}})
 	require.Error(t, err)
-	require.Equal(t, 3, w.Count(`SELECT count(*) FROM sentinel.permissions WHERE tenant_id = $1`, tenant))
+	require.Equal(t, 4, w.Count(`SELECT count(*) FROM sentinel.permissions WHERE tenant_id = $1`, tenant))
 	w.SQL(`REVOKE INSERT ON sentinel.permissions FROM sentinel_app`)
 	_, err = create(&directory.PermissionInput{Name: "all", ResourceType: "*", ResourcePath: "*", Actions: []string{"*"}})
 	require.Error(t, err)
