@@ -18,8 +18,8 @@ func (tx *Tx) Act(tenant uuid.UUID) error {
 }
 
 // Widened runs fn with all tenants' rows in sight and in reach, inside a
-// tenant's transaction, and narrows the scope again. Every caller is listed,
-// with its reason, in a test. After an error the transaction is at its end.
+// tenant's transaction, and narrows the scope again, after an error too. Every
+// caller is listed, with its reason, in a test.
 func (tx *Tx) Widened(reason Reason, fn func() error) error {
 	if !reason.known() {
 		return fmt.Errorf("%w: %q", ErrUnknownReason, string(reason))
@@ -27,11 +27,15 @@ func (tx *Tx) Widened(reason Reason, fn func() error) error {
 	if err := tx.Exec("SELECT set_config('sentinel.scope', 'system', true)").Error; err != nil {
 		return fmt.Errorf("widen the scope: %w", err)
 	}
-	if err := fn(); err != nil {
+	err := fn()
+	// A transaction that the server has aborted cannot be narrowed, nor used.
+	narrowed := tx.Exec("SELECT set_config('sentinel.scope', '', true)").Error
+	switch {
+	case err != nil:
 		return err
+	case narrowed != nil:
+		return fmt.Errorf("narrow the scope: %w", narrowed)
+	default:
+		return nil
 	}
-	if err := tx.Exec("SELECT set_config('sentinel.scope', '', true)").Error; err != nil {
-		return fmt.Errorf("narrow the scope: %w", err)
-	}
-	return nil
 }

@@ -41,6 +41,7 @@ func TestTx_ActsAndWidensOnlyForAsLongAsItSays(t *testing.T) {
 		require.ErrorIs(t, tx.Widened("because", func() error { return nil }), db.ErrUnknownReason)
 		failed := errors.New("failed")
 		require.ErrorIs(t, tx.Widened(db.SnapshotGraph, func() error { return failed }), failed)
+		require.Equal(t, []uuid.UUID{own}, seen(tx), "narrowed after an error as well")
 		return nil
 	})
 	require.NoError(t, err)
