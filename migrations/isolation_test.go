@@ -30,7 +30,7 @@ AND NOT (
 AND COALESCE(obj_description(c.oid, 'pg_class'), '') NOT LIKE '%RLS exempt: %'`)
 	require.Empty(t, unprotected, "enable and force row-level security, or say in a comment why not")
 
-	require.ElementsMatch(t, []string{"installation", "policy_revision", "signing_keys"}, rows[string](f, `
+	require.ElementsMatch(t, []string{"installation", "installation_secrets", "policy_revision", "signing_keys"}, rows[string](f, `
 SELECT c.relname::text
 FROM pg_class c
 WHERE c.relnamespace = 'sentinel'::regnamespace

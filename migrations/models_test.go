@@ -23,6 +23,8 @@ func every() []any {
 		models.LoginFailure{},
 		models.RefreshToken{},
 		models.BlacklistedToken{},
+		models.PersonalKey{},
+		models.InstallationSecret{},
 		models.OneTimeToken{},
 		models.MFARecoveryCode{},
 		models.SigningKey{},

@@ -17,8 +17,10 @@ type RefreshToken struct {
 	TokenHash       []byte `json:"-"`
 	DeviceInfo      JSON   `gorm:"type:jsonb;default:'{}'"`
 	ExpiresAt       time.Time
-	LastUsedAt      *time.Time
-	RevokedAt       *time.Time
+	// TokenEpoch is the account's at the login: a later one ends the session.
+	TokenEpoch int
+	LastUsedAt *time.Time
+	RevokedAt  *time.Time
 	// ReplacedBy is set on the first use. A second use revokes the family.
 	ReplacedBy *uuid.UUID
 	CreatedAt  time.Time `gorm:"->;default:now()"`
@@ -32,9 +34,9 @@ func (RefreshToken) TableName() string { return "sentinel.refresh_tokens" }
 type BlacklistedToken struct {
 	ID       uuid.UUID `gorm:"primaryKey;type:uuid;default:sentinel.uuid_v7()"`
 	TenantID uuid.UUID
-	// JTI is the token's "jti".
+	// JTI is the token's "jti", or the "sid" of a session that ended whole.
 	JTI             string
-	UserID          *uuid.UUID
+	UserID          uuid.UUID
 	TokenType       string `gorm:"default:access"`
 	ExpiresAt       time.Time
 	RevokedAt       time.Time `gorm:"default:now()"`

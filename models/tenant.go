@@ -24,10 +24,12 @@ type Tenant struct {
 	// Terminology maps platform words to the tenant's own; absent ones are the parent's.
 	Terminology JSON `gorm:"type:jsonb;default:'{}'"`
 	// TimeZone is an IANA name; clock conditions are judged in it.
-	TimeZone  string `gorm:"default:UTC"`
-	IsActive  bool
-	CreatedAt time.Time `gorm:"->;default:now()"`
-	UpdatedAt time.Time `gorm:"->;default:now()"`
+	TimeZone string `gorm:"default:UTC"`
+	IsActive bool
+	// TokensValidFrom is kept by the database: tokens issued before it are void.
+	TokensValidFrom *time.Time `gorm:"->"`
+	CreatedAt       time.Time  `gorm:"->;default:now()"`
+	UpdatedAt       time.Time  `gorm:"->;default:now()"`
 }
 
 // TableName implements GORM's Tabler.

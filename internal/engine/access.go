@@ -20,28 +20,46 @@ const (
 	superAdmin  = "super_admin"
 )
 
+// Account is what whoever judges a token has to know of its account.
+type Account struct {
+	*Subject
+	// tokensValidFrom is the tenant's.
+	tokensValidFrom time.Time
+}
+
+// Voids reports whether a token of the account has ended before its time: one of
+// an older epoch, one issued before the tenant was last deactivated, and one
+// that was revoked by its own id or by that of its session.
+func (a Account) Voids(epoch int, issued time.Time, ids ...string) bool {
+	return epoch != a.TokenEpoch || issued.Before(a.tokensValidFrom) || slices.ContainsFunc(ids, func(id string) bool { return a.Revoked[id] })
+}
+
 // Account returns the stored facts of an account, for whoever has to know
 // whether its token still counts. It fails with a fault: TokenRevoked for an
 // account or tenant that is gone, inactive or locked.
-func (e *Engine) Account(ctx context.Context, tenant, user uuid.UUID) (*Subject, error) {
+func (e *Engine) Account(ctx context.Context, tenant, user uuid.UUID) (Account, error) {
 	v, subject, err := e.read(ctx, tenant, user)
 	switch {
 	case err != nil && fault.Is(err, fault.NotFoundKind), err == nil && subject == nil:
-		return nil, fault.New(fault.TokenRevoked, "The account of this token no longer exists. Log in again.")
+		return Account{}, fault.New(fault.TokenRevoked, "The account of this token no longer exists. Log in again.")
 	case err != nil:
-		return nil, err
+		return Account{}, err
 	case !subject.Usable(e.Now()):
-		return nil, fault.New(fault.TokenRevoked, "The account of this token is inactive or locked. Ask an administrator.")
+		return Account{}, fault.New(fault.TokenRevoked, "The account of this token is inactive or locked. Ask an administrator.")
 	case !v.snapshot.Tenant.Active:
-		return nil, fault.New(fault.TokenRevoked, "The tenant of this token is inactive. Ask its administrator.")
+		return Account{}, fault.New(fault.TokenRevoked, "The tenant of this token is inactive. Ask its administrator.")
 	}
-	return subject, nil
+	return Account{Subject: subject, tokensValidFrom: v.snapshot.Tenant.TokensValidFrom}, nil
 }
 
 // Permits answers for Sentinel's own API: may the account do action on a
 // section. A refusal is recorded like any decision; what is permitted leaves its
-// trace in the audit of what was done.
+// trace in the audit of what was done. A caller whose token is narrowed to a
+// scope may do no more than that.
 func (e *Engine) Permits(ctx context.Context, tenant, user uuid.UUID, section, action string) bool {
+	if outOfScope(ctx, tenant, user, section, action) {
+		return false
+	}
 	return e.Trusts(ctx, tenant, user, section, action) ||
 		e.Decide(ctx, apiQuestion(tenant, user, section, action)).Allowed
 }
@@ -49,6 +67,9 @@ func (e *Engine) Permits(ctx context.Context, tenant, user uuid.UUID, section, a
 // Trusts is [Engine.Permits] for a caller who is not refused anything if the
 // answer is no, but answered less: it leaves no record.
 func (e *Engine) Trusts(ctx context.Context, tenant, user uuid.UUID, section, action string) bool {
+	if outOfScope(ctx, tenant, user, section, action) {
+		return false
+	}
 	v, subject, err := e.read(ctx, tenant, user)
 	if err != nil {
 		return false
@@ -56,6 +77,13 @@ func (e *Engine) Trusts(ctx context.Context, tenant, user uuid.UUID, section, ac
 	d := &Decision{question: apiQuestion(tenant, user, section, action), now: e.Now(), snapshot: v.snapshot}
 	e.decide(d, subject)
 	return d.Allowed
+}
+
+// outOfScope reports whether the account is the caller's own and the caller's
+// token is narrowed to other things.
+func outOfScope(ctx context.Context, tenant, user uuid.UUID, section, action string) bool {
+	p, ok := identity.PrincipalFrom(ctx)
+	return ok && p.UserID == user && p.HomeTenantID == tenant && !p.Covers(section, action)
 }
 
 func apiQuestion(tenant, user uuid.UUID, section, action string) *Question {
@@ -77,9 +105,10 @@ func (e *Engine) systemRoles(ctx context.Context, tenant, user uuid.UUID) ([]str
 	return names, nil
 }
 
-// IsOperator reports whether the caller is super_admin.
+// IsOperator reports whether the caller is super_admin. A token that is narrowed
+// to a scope is nobody's who acts for a whole tenant.
 func (e *Engine) IsOperator(ctx context.Context, p *identity.Principal) (bool, error) {
-	if p.HomeTenantID != identity.PlatformTenant {
+	if p.IsScoped() || p.HomeTenantID != identity.PlatformTenant {
 		return false, nil
 	}
 	roles, err := e.systemRoles(ctx, p.HomeTenantID, p.UserID)
@@ -90,6 +119,9 @@ func (e *Engine) IsOperator(ctx context.Context, p *identity.Principal) (bool, e
 // tenant_admin, as that of a tenant above it, or as super_admin. above leaves
 // out target's own.
 func (e *Engine) Administers(ctx context.Context, p *identity.Principal, target uuid.UUID, above bool) (bool, error) {
+	if p.IsScoped() {
+		return false, nil
+	}
 	roles, err := e.systemRoles(ctx, p.HomeTenantID, p.UserID)
 	if err != nil {
 		return false, err

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -163,4 +164,49 @@ func roleKeys(keys []string) (out []string) {
 		}
 	}
 	return out
+}
+
+func TestAccount_VoidsWhatEndedBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	w := setup(t, engine.Config{})
+	account := func() engine.Account {
+		t.Helper()
+		a, err := w.Engine.Account(t.Context(), w.tenant, w.ada)
+		require.NoError(t, err)
+		return a
+	}
+	issued := time.Now()
+	require.False(t, account().Voids(0, issued, "jti", "sid"))
+	require.True(t, account().Voids(1, issued, "jti", "sid"), "another epoch")
+	w.plain(t, w.tenant, `INSERT INTO sentinel.token_blacklist (tenant_id, user_id, jti, expires_at) VALUES ($1, $2, 'sid', now() + interval '1 hour')`, w.tenant, w.ada)
+	require.True(t, account().Voids(0, issued, "jti", "sid"), "its session was revoked")
+	require.False(t, account().Voids(0, issued, "jti", "another"))
+	w.plain(t, w.tenant, `UPDATE sentinel.tenants SET is_active = false WHERE id = $1`, w.tenant)
+	w.plain(t, w.tenant, `UPDATE sentinel.tenants SET is_active = true WHERE id = $1`, w.tenant)
+	require.True(t, account().Voids(0, issued, "jti", "another"), "the tenant was off meanwhile")
+	require.False(t, account().Voids(0, time.Now().Add(time.Second), "jti", "another"))
+}
+
+func TestPermits_NoMoreThanTheScope(t *testing.T) {
+	t.Parallel()
+	w := setup(t, engine.Config{})
+	narrowed := func(scope ...string) context.Context {
+		return identity.WithPrincipal(t.Context(), &identity.Principal{UserID: w.ada, HomeTenantID: w.tenant, Scope: scope})
+	}
+	w.plain(t, w.tenant, `INSERT INTO sentinel.user_roles (tenant_id, user_id, role_id, role_tenant_id)
+		VALUES ($1, $2, '00000000-0000-0000-0000-000000000011', '00000000-0000-0000-0000-000000000000')`, w.tenant, w.ada)
+	for _, ask := range []func(context.Context, uuid.UUID, uuid.UUID, string, string) bool{w.Engine.Permits, w.Engine.Trusts} {
+		require.True(t, ask(narrowed(), w.tenant, w.ada, "users", "read"), "an unnarrowed token")
+		require.True(t, ask(narrowed("users:read"), w.tenant, w.ada, "users", "read"))
+		require.True(t, ask(narrowed("users:*"), w.tenant, w.ada, "users", "read"))
+		require.False(t, ask(narrowed("users:read"), w.tenant, w.ada, "users", "update"))
+		require.False(t, ask(narrowed("roles:*"), w.tenant, w.ada, "users", "read"))
+		require.False(t, ask(narrowed("users:read"), w.tenant, w.bob, "users", "read"), "a scope gives nothing")
+	}
+	may, err := w.Engine.Administers(t.Context(), &identity.Principal{UserID: w.ada, HomeTenantID: w.tenant}, w.tenant, false)
+	require.NoError(t, err)
+	require.True(t, may)
+	may, err = w.Engine.Administers(t.Context(), &identity.Principal{UserID: w.ada, HomeTenantID: w.tenant, Scope: []string{"users:*"}}, w.tenant, false)
+	require.NoError(t, err)
+	require.False(t, may, "a narrowed token administers nothing")
 }

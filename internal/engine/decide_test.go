@@ -154,7 +154,7 @@ func TestSnapshot_Decide(t *testing.T) {
 	s, _ := w.Engine.Loaded(w.tenant)
 	subject, err := w.Engine.Account(t.Context(), w.tenant, w.ada)
 	require.NoError(t, err)
-	d := s.Decide(&engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel", ID: "v-1", Action: "read"}, subject, time.Now())
+	d := s.Decide(&engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel", ID: "v-1", Action: "read"}, subject.Subject, time.Now())
 	require.True(t, d.Allowed)
 	require.Equal(t, "plan", s.Resource(ids["plan"]).Code)
 	at, ok := s.Graph.Index("group:" + ids["crew"].String())

@@ -107,13 +107,16 @@ ORDER BY depth`, map[string]any{"id": id}).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
-	t := Tenant{ID: id, Code: own.Code, Name: own.Name, Active: true, Location: location, Conflict: DenyOverrides}
+	t := Tenant{ID: id, Code: own.Code, Name: own.Name, Active: true, Location: location, Conflict: DenyOverrides, Features: own.Features}
 	if c, ok := settings["conflict_resolution"].(string); ok && c != "" {
 		t.Conflict = c
 	}
 	for i := range rows {
 		r := &rows[i]
 		t.Active = t.Active && r.IsActive
+		if r.TokensValidFrom != nil && r.TokensValidFrom.After(t.TokensValidFrom) {
+			t.TokensValidFrom = *r.TokensValidFrom
+		}
 		l.snap.sources = append(l.snap.sources, r.ID)
 		if i > 0 {
 			t.Ancestors = append(t.Ancestors, r.ID)

@@ -40,7 +40,12 @@ type Tenant struct {
 	Code string
 	Name string
 	// Active is false as well when an ancestor is inactive.
-	Active   bool
+	Active bool
+	// TokensValidFrom voids tokens issued before it; the latest of the tenant's
+	// own and its ancestors', zero if there is none.
+	TokensValidFrom time.Time
+	// Features are those switched on for the tenant itself.
+	Features []string
 	Location *time.Location
 	// Conflict is the rule between matching allows and denies.
 	Conflict string

@@ -29,6 +29,12 @@ type Subject struct {
 	LockedUntil      *time.Time
 	// TokenEpoch is the oldest generation of tokens that still counts.
 	TokenEpoch int
+	// AllowedIPs are addresses or CIDR ranges from which the account may call;
+	// empty for any.
+	AllowedIPs []string
+	// Revoked are the ids of tokens ("jti") and of sessions ("sid") that ended
+	// before their time.
+	Revoked    map[string]bool
 	Attributes map[string]any
 	// Assignments are all that are stored, whatever their validity: it is judged
 	// at the moment of the question.
@@ -113,6 +119,18 @@ func subjects(tx *db.Tx, tenant uuid.UUID, users []models.User) ([]*Subject, err
 		r, s := &roles[i], byID[roles[i].UserID]
 		s.Assignments = append(s.Assignments, Assignment{Node: rbac.Role(r.RoleID), ValidFrom: r.ValidFrom, ExpiresAt: r.ExpiresAt})
 	}
+	var revoked []models.BlacklistedToken
+	err = tx.Select("user_id", "jti").Where("tenant_id = ? AND user_id IN ? AND expires_at > now()", tenant, ids).Find(&revoked).Error
+	if err != nil {
+		return nil, fmt.Errorf("load revoked tokens of subjects: %w", err)
+	}
+	for i := range revoked {
+		s := byID[revoked[i].UserID]
+		if s.Revoked == nil {
+			s.Revoked = map[string]bool{}
+		}
+		s.Revoked[revoked[i].JTI] = true
+	}
 	return out, nil
 }
 
@@ -120,6 +138,7 @@ func newSubject(u *models.User) (*Subject, error) {
 	s := &Subject{
 		ID: u.ID, TenantID: u.TenantID, Email: u.Email, EmailVerified: u.EmailVerifiedAt != nil,
 		IsServiceAccount: u.IsServiceAccount, IsActive: u.IsActive, LockedUntil: u.LockedUntil, TokenEpoch: u.TokenEpoch,
+		AllowedIPs: u.AllowedIPs,
 	}
 	if u.Username != nil {
 		s.Username = *u.Username

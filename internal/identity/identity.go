@@ -4,6 +4,7 @@ package identity
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -25,6 +26,18 @@ type Principal struct {
 	// SessionID and TokenID are the token's "sid" and "jti".
 	SessionID string
 	TokenID   string
+	// Scope narrows what the token may do to some permissions of the API, each as
+	// "section:action" with "*" for every action. Empty is no limit.
+	Scope []string
+}
+
+// IsScoped reports whether the token may do less than its account.
+func (p *Principal) IsScoped() bool { return len(p.Scope) > 0 }
+
+// Covers reports whether the token's scope, if it has one, includes an action on
+// a section of the API. Whether the account may do it is another question.
+func (p *Principal) Covers(section, action string) bool {
+	return !p.IsScoped() || slices.Contains(p.Scope, section+":"+action) || slices.Contains(p.Scope, section+":*")
 }
 
 type key int

@@ -39,6 +39,9 @@ type Event struct {
 	// ResourceType and ResourceID name what it happened to.
 	ResourceType string
 	ResourceID   uuid.UUID
+	// Person is the account whose personal data Before and After show, none if
+	// zero. That data is kept so that erasing the person erases it here too.
+	Person uuid.UUID
 	// Before and After are the object's public views; nil where there is none.
 	// Members that hold secrets are masked.
 	Before, After any

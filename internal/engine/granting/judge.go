@@ -113,6 +113,9 @@ func (j *Judge) enter(tx *db.Tx, caller *identity.Principal, now time.Time) (*en
 	if subject == nil || !subject.Usable(now) || !home.Tenant.Active {
 		return nil, fault.New(fault.TokenRevoked, "The account of this token can no longer be used.")
 	}
+	if caller.IsScoped() {
+		return home, nil // a narrowed token hands out nothing
+	}
 	for _, i := range home.Holds(subject, now) {
 		if role := home.RoleAt(i); role != nil {
 			j.priority = max(j.priority, role.Priority)

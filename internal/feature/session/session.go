@@ -250,7 +250,7 @@ func (s *Service) Authenticate(ctx context.Context, bearer, tenantHeader string)
 	if err != nil {
 		return nil, err
 	}
-	if claims.Epoch != int64(account.TokenEpoch) {
+	if account.Voids(int(claims.Epoch), claims.IssuedAt, claims.TokenID, claims.SessionID) {
 		return nil, fault.New(fault.TokenRevoked, "This token was revoked. Log in again.")
 	}
 	p := &identity.Principal{
