@@ -183,20 +183,28 @@ type server struct {
 
 func start(t *testing.T, dir string) *server {
 	t.Helper()
+	return startWith(t, dir, []string{"serve", "--demo"}, "permissions/check")
+}
+
+// startWith runs the command and waits until it has printed what says that it is
+// ready.
+func startWith(t *testing.T, dir string, args []string, printed string, env ...string) *server {
+	t.Helper()
 	greeting := filepath.Join(t.TempDir(), "out")
 	out, err := os.Create(greeting)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, out.Close()) }()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	s := &server{cmd: exec.CommandContext(t.Context(), self, "serve", "--demo"), log: &bytes.Buffer{}}
+	s := &server{cmd: exec.CommandContext(t.Context(), self, args...), log: &bytes.Buffer{}}
 	s.cmd.Env = append(os.Environ(), "SENTINEL_TEST_COMMAND=1", "HTTP_ADDR=127.0.0.1:0", "METRICS_ADDR=off", "DATA_DIR="+dir, "DATABASE_URL=")
+	s.cmd.Env = append(s.cmd.Env, env...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, out, s.log
 	require.NoError(t, s.cmd.Start())
 	require.Eventually(t, func() bool {
 		raw, err := os.ReadFile(greeting)
 		s.greeting = string(raw)
-		return err == nil && strings.Contains(s.greeting, "permissions/check")
+		return err == nil && strings.Contains(s.greeting, printed)
 	}, time.Minute, 50*time.Millisecond, "the server does not get ready")
 	_, rest, _ := strings.Cut(s.greeting, "ready at ")
 	s.url, _, _ = strings.Cut(rest, " ")
