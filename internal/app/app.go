@@ -85,7 +85,7 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	}
 	budgets, err := limit.New(limit.Config{
 		Calls: cfg.CallsPerMinute, Questions: cfg.ChecksPerMinute, Address: cfg.LoginsPerAddress, Account: cfg.LoginsPerAccount,
-		Now: cfg.Clock, Registerer: a.metrics.Registerer(), Logger: logger,
+		Now: cfg.LimitClock, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -54,6 +54,8 @@ type Config struct {
 	// Clock, for tests, is the moment at which decisions are made and tokens
 	// judged. Default: this machine's clock, corrected by that of the database.
 	Clock func() time.Time `env:"-"`
+	// LimitClock, for tests, is the clock of the budgets. Default [time.Now].
+	LimitClock func() time.Time `env:"-"`
 }
 
 // noMetrics as METRICS_ADDR means no metrics listener.
