@@ -116,6 +116,30 @@ func parameters(op map[string]any) map[string]map[string]any {
 	return out
 }
 
+// TestDocument_SaysWhatTakesAKey finds the header on the creations, and there
+// alone.
+func TestDocument_SaysWhatTakesAKey(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, newDatabase(t))
+	keyed := 0
+	for path, item := range members(w.document(t).at("paths")) {
+		for method, operation := range members(item) {
+			op, takes := members(operation), false
+			list, _ := op["parameters"].([]any)
+			for _, one := range list {
+				takes = takes || members(one)["name"] == "Idempotency-Key"
+			}
+			responses := members(op["responses"])
+			require.Equal(t, responses["201"] != nil, takes, "%s %s", method, path)
+			if takes {
+				require.Contains(t, responses, "409", "%s %s", method, path)
+				keyed++
+			}
+		}
+	}
+	require.GreaterOrEqual(t, keyed, 5)
+}
+
 var listSchema = regexp.MustCompile(`ListEnvelope$`)
 
 // TestDocument_ListsAreReadAlike walks all lists: the same parameters, bounds

@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -108,12 +109,19 @@ func (b *Budgets) Admit(ctx context.Context, r httpapi.Route) error {
 	}
 }
 
-// Charge counts a call as n more. It is the server's Charge.
+// Charge counts a call as n more than the one of Admit. It is the server's
+// Charge.
 func (b *Budgets) Charge(ctx context.Context, r httpapi.Route, n int) error {
-	if !r.Charged {
-		return b.take(ctx, &b.calls, caller(ctx), n)
+	from := &b.calls
+	if r.Charged {
+		from = &b.questions
 	}
-	return b.take(ctx, &b.questions, caller(ctx), n)
+	err := b.take(ctx, from, caller(ctx), n)
+	var refused *fault.Error
+	if errors.As(err, &refused) && n >= from.limit {
+		refused.Message = fmt.Sprintf("This counts as %d, more than the %d a minute that are allowed: no waiting helps. Send less at once.", n+1, from.limit)
+	}
+	return err
 }
 
 // Account counts one try to log in to an account, named as the client named it,

@@ -94,12 +94,14 @@ func TestBudgets_AreOfAnAccountInATenant(t *testing.T) {
 	require.Error(t, b.Charge(ann, question, 2))
 	require.NoError(t, b.Charge(ann, question, 1), "what is refused takes nothing")
 
+	require.ErrorContains(t, b.Charge(ann, question, 5), "Send less at once")
+
 	clock.Advance(2 * limit.Window)
 	require.NoError(t, b.Admit(ann, call))
 	for range 100 {
 		require.NoError(t, b.Admit(t.Context(), probe))
 	}
-	require.Equal(t, map[string]float64{"calls": 1, "questions": 1, "address": 0, "account": 0}, refusals(t, registry))
+	require.Equal(t, map[string]float64{"calls": 1, "questions": 2, "address": 0, "account": 0}, refusals(t, registry))
 }
 
 // refusals are the counts by budget, which is their only label.
