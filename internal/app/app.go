@@ -24,6 +24,8 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db/embedded"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/idempotency"
+	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/internal/platform/obs"
 	"github.com/sentinel-access/sentinel/migrations"
 	"github.com/sentinel-access/sentinel/policies"
@@ -81,10 +83,17 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 		DB: a.db, Engine: a.engine, Logger: logger,
 		Audit: audit.NewLog(a.master.DeriveKey("audit chain"), time.Now),
 	}
+	budgets, err := limit.New(limit.Config{
+		Calls: cfg.CallsPerMinute, Questions: cfg.ChecksPerMinute, Address: cfg.LoginsPerAddress, Account: cfg.LoginsPerAccount,
+		Now: cfg.LimitClock, Registerer: a.metrics.Registerer(), Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
 	a.session = &session.Service{
 		Write: a.writer, Passwords: a.passwords, Keys: session.NewKeys(a.db, a.master),
 		Signer:         crypto.Signer{Issuer: a.issuer(), Audience: "sentinel"},
-		NormaliseEmail: user.NormaliseEmail,
+		NormaliseEmail: user.NormaliseEmail, Limit: budgets.Account,
 	}
 	if err := a.session.Keys.Load(ctx); err != nil {
 		return nil, fmt.Errorf("load signing keys: %w", err)
@@ -95,6 +104,7 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	a.api = httpapi.New(httpapi.Config{
 		Title: "Sentinel", Version: version, TrustedProxies: cfg.TrustedProxies, Logger: logger, ShutdownTimeout: cfg.ShutdownTimeout,
 		Authenticate: a.session.Authenticate, Authorize: a.authorize, Observe: a.metrics.ObserveRequest,
+		Admit: budgets.Admit, Charge: budgets.Charge, Idempotency: &idempotency.Store{DB: a.db},
 	})
 	a.register()
 	return a, nil
@@ -242,35 +252,6 @@ func (a *App) listen(ctx context.Context) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("read TLS_CERT_FILE and TLS_KEY_FILE: %w", err), ln.Close())
 	}
 	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
-}
-
-// maintainEvery is how often partitions are made and old change records pruned.
-const maintainEvery = time.Hour
-
-// maintain keeps the partitions of the coming days in place and forgets changes
-// of subjects that every replica has seen.
-func (a *App) maintain(ctx context.Context) error {
-	ticker := time.NewTicker(maintainEvery)
-	defer ticker.Stop()
-	for {
-		err := a.db.InSystemTx(ctx, db.Retention, func(tx *db.Tx) error {
-			if err := tx.Exec("SELECT sentinel.ensure_partitions(7)").Error; err != nil {
-				return fmt.Errorf("make partitions: %w", err)
-			}
-			if err := tx.Exec("SELECT sentinel.prune_subject_changes(interval '10 minutes')").Error; err != nil {
-				return fmt.Errorf("prune subject changes: %w", err)
-			}
-			return nil
-		})
-		if err != nil && ctx.Err() == nil {
-			a.log.WarnContext(ctx, "maintenance", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
 }
 
 // Close frees what New took. The embedded PostgreSQL is stopped.

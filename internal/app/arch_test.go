@@ -34,7 +34,8 @@ var mayImport = map[string][]string{
 
 // forTests are packages that only tests import, free to set up what they need.
 var forTests = []string{
-	"internal/platform/db/dbtest", "internal/platform/httpapi/httpapitest", "internal/engine/enginetest", "internal/engine/tenanttest",
+	"internal/platform/db/dbtest", "internal/platform/httpapi/httpapitest", "internal/platform/limit/limittest",
+	"internal/engine/enginetest", "internal/engine/tenanttest",
 }
 
 // owners are the only parts that may know a library.
@@ -126,7 +127,8 @@ func TestArch_DecidingKnowsNoHTTP(t *testing.T) {
 // Act, and why it is the right one. A new caller is added here, or asks in the
 // tenant it works for.
 var systemScope = map[string]string{
-	"internal/app/app.go maintain":               "Retention: partitions and old change records are of all tenants",
+	"internal/app/maintain.go Maintain":          "Retention: partitions and old change records are of all tenants",
+	"internal/app/maintain.go purge":             "Retention: what is past its time is deleted in all tenants",
 	"internal/app/bootstrap.go requireAdmin":     "Bootstrap: there is no account yet that could ask",
 	"internal/app/bootstrap.go makeAdmin":        "Bootstrap: the first account of the platform",
 	"internal/app/demo.go SeedDemo":              "Bootstrap: the demo tenant and platform-wide fields",

@@ -44,12 +44,18 @@ type Config struct {
 	MaxStaleness       time.Duration `env:"CACHE_MAX_STALENESS" envDefault:"30s"`
 	AnswerTTL          time.Duration `env:"ANSWER_TTL" envDefault:"30s"`
 	ShutdownTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
+	CallsPerMinute     int           `env:"RATE_LIMIT_PER_MINUTE" envDefault:"1000"`
+	ChecksPerMinute    int           `env:"RATE_LIMIT_CHECKS_PER_MINUTE" envDefault:"60000"`
+	LoginsPerAddress   int           `env:"LOGIN_RATE_PER_ADDRESS" envDefault:"60"`
+	LoginsPerAccount   int           `env:"LOGIN_RATE_PER_ACCOUNT" envDefault:"20"`
 
 	// Demo makes serve seed the demo tenant and print its logins.
 	Demo bool
 	// Clock, for tests, is the moment at which decisions are made and tokens
 	// judged. Default: this machine's clock, corrected by that of the database.
 	Clock func() time.Time `env:"-"`
+	// LimitClock, for tests, is the clock of the budgets. Default [time.Now].
+	LimitClock func() time.Time `env:"-"`
 }
 
 // noMetrics as METRICS_ADDR means no metrics listener.
@@ -132,7 +138,7 @@ func kindName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration, such as 30s or 5m"
-	case t.Kind() == reflect.Int32 || t.Kind() == reflect.Int64:
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Int32 || t.Kind() == reflect.Int64:
 		return "a whole number"
 	default:
 		return t.String()
@@ -151,6 +157,10 @@ func (c *Config) problems() []string {
 	_, mailErr := mail.ParseAddress(c.AdminEmail)
 	bad(mailErr != nil, "ADMIN_EMAIL: must be an e-mail address")
 	bad(c.AdminPassword != "" && len([]rune(c.AdminPassword)) < 12, "ADMIN_PASSWORD: must have at least 12 characters")
+	bad(c.CallsPerMinute < 0, "RATE_LIMIT_PER_MINUTE: must not be negative; 0 is no limit")
+	bad(c.ChecksPerMinute < 0, "RATE_LIMIT_CHECKS_PER_MINUTE: must not be negative; 0 is no limit")
+	bad(c.LoginsPerAddress < 0, "LOGIN_RATE_PER_ADDRESS: must not be negative; 0 is no limit")
+	bad(c.LoginsPerAccount < 0, "LOGIN_RATE_PER_ACCOUNT: must not be negative; 0 is no limit")
 	bad((c.TLSCertFile == "") != (c.TLSKeyFile == ""), "TLS_CERT_FILE, TLS_KEY_FILE: give both or neither")
 	bad(!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL: must be debug, info, warn or error")
 	bad(c.SnapshotCacheMB < 1, "SNAPSHOT_CACHE_MB: must be at least 1")

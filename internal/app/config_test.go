@@ -27,12 +27,13 @@ func TestParseConfig_NamesEveryBadVariable(t *testing.T) {
 	_, err := app.ParseConfig(map[string]string{
 		"HTTP_ADDR": "8080", "METRICS_ADDR": "nowhere", "ADMIN_EMAIL": "nobody", "ADMIN_PASSWORD": "short", "TLS_CERT_FILE": "x.pem",
 		"LOG_LEVEL": "loud", "SNAPSHOT_CACHE_MB": "0", "CACHE_MAX_STALENESS": "10ms", "ANSWER_TTL": "-1s", "DATABASE_MAX_CONNECTIONS": "1",
+		"RATE_LIMIT_PER_MINUTE": "-1", "LOGIN_RATE_PER_ACCOUNT": "-1",
 		"DATABASE_URL": "mysql://x", "TRUSTED_PROXIES": "here", "MIGRATE_DATABASE_URL_FILE": "/does/not/exist",
 	})
 	require.Error(t, err)
 	for _, name := range []string{
 		"HTTP_ADDR:", "METRICS_ADDR:", "ADMIN_EMAIL:", "ADMIN_PASSWORD:", "TLS_CERT_FILE, TLS_KEY_FILE:", "LOG_LEVEL:", "SNAPSHOT_CACHE_MB:",
-		"CACHE_MAX_STALENESS:", "ANSWER_TTL:", "DATABASE_MAX_CONNECTIONS:", "DATABASE_URL:", "MASTER_KEY:", "TRUSTED_PROXIES:", "MIGRATE_DATABASE_URL_FILE:",
+		"CACHE_MAX_STALENESS:", "RATE_LIMIT_PER_MINUTE:", "LOGIN_RATE_PER_ACCOUNT:", "ANSWER_TTL:", "DATABASE_MAX_CONNECTIONS:", "DATABASE_URL:", "MASTER_KEY:", "TRUSTED_PROXIES:", "MIGRATE_DATABASE_URL_FILE:",
 	} {
 		require.ErrorContains(t, err, name)
 	}

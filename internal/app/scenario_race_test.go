@@ -27,6 +27,9 @@ func (w *world) race(requests ...request) []int {
 				return
 			}
 			req.Header.Set("Authorization", "Bearer "+w.tokens[r.as])
+			for name, value := range r.header {
+				req.Header.Set(name, value)
+			}
 			answer, err := http.DefaultClient.Do(req)
 			if err != nil {
 				return

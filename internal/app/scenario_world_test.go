@@ -85,7 +85,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func startWorld(t testing.TB, database *dbtest.Database) *world {
+func startWorld(t testing.TB, database *dbtest.Database, change ...func(*app.Config)) *world {
 	t.Helper()
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
@@ -93,9 +93,13 @@ func startWorld(t testing.TB, database *dbtest.Database) *world {
 	cfg, err := app.ParseConfig(map[string]string{
 		"DATABASE_URL": database.URL, "MASTER_KEY": hex.EncodeToString(key), "DATABASE_MAX_CONNECTIONS": "6",
 		"HTTP_ADDR": "127.0.0.1:0", "ADMIN_EMAIL": "operator@example.com", "ADMIN_PASSWORD": password,
+		"RATE_LIMIT_PER_MINUTE": "0", "RATE_LIMIT_CHECKS_PER_MINUTE": "0", "LOGIN_RATE_PER_ADDRESS": "0", "LOGIN_RATE_PER_ACCOUNT": "0",
 	})
 	require.NoError(t, err)
 	cfg.MetricsAddr = "" // every world at once cannot have the same port
+	for _, c := range change {
+		c(&cfg)
+	}
 	w := &world{
 		t: t, database: database, cfg: cfg, log: &lockedBuffer{}, bodies: &lockedBuffer{},
 		ids: map[string]string{

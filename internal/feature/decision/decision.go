@@ -27,12 +27,12 @@ func (s *Service) Register(api *httpapi.Server) {
 	sec := api.Section("Decisions", "Who may do what, and why.")
 	why := "one's own questions need a token only; naming another subject, and supplying attributes or context, needs execute on api/decisions"
 	httpapi.Call(sec, httpapi.Route{
-		Path: "/permissions/check", Summary: "May this subject do this?", Access: httpapi.Authenticated(why), Errors: []int{403},
+		Path: "/permissions/check", Summary: "May this subject do this?", Access: httpapi.Authenticated(why), Errors: []int{403}, Charged: true,
 		Description: "A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.",
 	}, s.check)
 	httpapi.Call(sec, httpapi.Route{
-		Path: "/permissions/batch-check", Summary: "Many questions about one subject", Access: httpapi.Authenticated(why), Errors: []int{403},
-		Description: "Up to 1,000, answered in order, all at one moment.",
+		Path: "/permissions/batch-check", Summary: "Many questions about one subject", Access: httpapi.Authenticated(why), Errors: []int{403}, Charged: true,
+		Description: "Up to 1,000, answered in order, all at one moment. Each counts as a question.",
 	}, s.batch)
 	httpapi.List(sec, httpapi.Route{
 		Path: "/users/{id}/permissions", Summary: "What a user may do", Access: httpapi.Authenticated("one's own; another's needs read on api/users"), Errors: []int{403, 404},
@@ -109,6 +109,9 @@ type Answers struct {
 }
 
 func (s *Service) batch(ctx context.Context, in *BatchIn) (*Answers, error) {
+	if err := httpapi.Charge(ctx, len(in.Body.Checks)); err != nil {
+		return nil, err
+	}
 	asker, err := s.asker(ctx, in.Body.UserID)
 	if err != nil {
 		return nil, err

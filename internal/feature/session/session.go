@@ -37,6 +37,10 @@ type Service struct {
 	Keys      *Keys
 	// NormaliseEmail is how addresses are stored.
 	NormaliseEmail func(string) (string, bool)
+	// Limit is asked before a try to log in is looked at, with the account as it
+	// was named, which need not exist. It returns nil or a fault. Default: no
+	// limit.
+	Limit func(ctx context.Context, account string) error
 }
 
 // Register adds the section's routes.
@@ -90,6 +94,9 @@ func wrong() error {
 }
 
 func (s *Service) login(ctx context.Context, in *LoginIn) (*Login, error) {
+	if err := s.limit(ctx, in); err != nil {
+		return nil, err
+	}
 	tenant, err := s.tenant(ctx, in.Body.TenantID)
 	if err != nil {
 		return nil, err

@@ -117,7 +117,7 @@ func explainCommit(err error) error {
 		return fault.New(fault.Unavailable, lostMessage).Because(err)
 	default:
 		return fault.New(fault.Unavailable,
-			"The connection to the database was lost while the change was being saved. The outcome is unknown: look before you try again.").Because(err)
+			"The connection to the database was lost while the change was being saved. The outcome is unknown: look before you try again.").Because(fmt.Errorf("%w: %w", ErrOutcomeUnknown, err))
 	}
 }
 

@@ -32,6 +32,9 @@ var (
 	// another: it would not see the other's writes and could wait for its locks
 	// for ever.
 	ErrNested = errors.New("transaction begun inside another one")
+	// ErrOutcomeUnknown is in the chain of the fault of a transaction whose
+	// connection was lost during COMMIT.
+	ErrOutcomeUnknown = errors.New("outcome of the commit unknown")
 	// ErrUnknownReason is the internal error of a system transaction without one
 	// of the declared reasons.
 	ErrUnknownReason = errors.New("no known reason for the system scope")

@@ -175,7 +175,7 @@ func humaFault(status int, msg string, errs []error) *fault.Error {
 	if len(fields) == 0 {
 		fields = []fault.Field{{Path: "body", Message: msg}}
 	}
-	return fault.Invalid(fields...)
+	return fault.Invalid(uniqueFields(fields)...)
 }
 
 func humaFields(err error) []fault.Field {
@@ -198,6 +198,9 @@ func humaFields(err error) []fault.Field {
 			path = ""
 		}
 		path, message = joinPath(path, name), "is required"
+	}
+	if isUUIDMessage(message) {
+		message = uuidMessage
 	}
 	if message == validation.MsgUnexpectedProperty {
 		message = "is not a member that is known here"

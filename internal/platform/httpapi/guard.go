@@ -74,6 +74,11 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 			newFailure(c, err).write(fctx)
 			return
 		}
+		key, err := s.idempotencyKey(&fctx.Request.Header, r)
+		if err != nil {
+			newFailure(c, err).write(fctx)
+			return
+		}
 		body, err := s.jsonBody(fctx, r, p)
 		c.violations = p.parameters(fctx, func(name string) string { return param(hctx, name) })
 		if err != nil {
@@ -83,12 +88,23 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 			newFailure(c, err).write(fctx)
 			return
 		}
+		sent := body
 		if !p.raw {
 			var nulls []fault.Field
 			body, nulls = p.settle(s.registry, body)
 			c.violations = append(c.violations, nulls...)
 		}
-		next(&guarded{humaContext: hctx, ctx: ctx, body: body})
+		serve := func() { next(&guarded{humaContext: hctx, ctx: ctx, body: body}) }
+		if key == "" || len(c.violations) > 0 {
+			serve()
+			return
+		}
+		route, path := r.Method+" "+r.FullPath(), make([]string, 0, len(p.path))
+		for _, name := range p.path {
+			path = append(path, name, param(hctx, name))
+		}
+		hash := requestHash(route, path, fctx.QueryArgs().QueryString(), sent)
+		s.once(ctx, fctx, c, Attempt{Route: route, Key: key, Hash: hash, Timeout: timeout}, serve)
 	}
 }
 
@@ -102,8 +118,12 @@ func (s *Server) admit(ctx context.Context, fctx *fasthttp.RequestCtx, c *call, 
 		if s.cfg.Authenticate == nil {
 			return ctx, fault.New(fault.Unauthenticated, "No tokens are accepted here.")
 		}
-		if ctx, err = s.cfg.Authenticate(ctx, token, string(fctx.Request.Header.Peek("X-Tenant-ID"))); err != nil {
+		tenant := string(fctx.Request.Header.Peek("X-Tenant-ID"))
+		if ctx, err = s.cfg.Authenticate(ctx, token, tenant); err != nil {
 			return ctx, err
+		}
+		if tenant != "" && !isUUID(tenant) {
+			return ctx, fault.InvalidAt("header.X-Tenant-ID", "must be the id of a tenant")
 		}
 		c.principal, _ = identity.PrincipalFrom(ctx)
 		c.tenant, _ = identity.TenantFrom(ctx)

@@ -69,7 +69,7 @@ func (p *plan) params(t reflect.Type) {
 		}
 		p.query[name] = queryParam{
 			repeats: kind.Kind() == reflect.Slice && strings.Contains(options, "explode"),
-			text:    kind.Kind() == reflect.String || kind.Kind() == reflect.Slice,
+			text:    (kind.Kind() == reflect.String || kind.Kind() == reflect.Slice) && f.Tag.Get("enum") == "",
 		}
 	}
 }

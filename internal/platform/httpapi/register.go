@@ -110,7 +110,14 @@ func paged[T any](meta Meta, page Page[T], in any) *listed[T] {
 }
 
 // Create registers a creation: POST, 201 with the envelope and Location.
+//
+// Unless the route is public it takes the header Idempotency-Key: the same
+// request under the same key is answered as before, with the secrets that
+// [Route.ShownOnce] names left out, and not made again. The replay is admitted
+// by the route's [Access] as a fresh call; h is not asked, so what h itself
+// refuses some callers must not be in the answer to others.
 func Create[I, T any](s *Section, r Route, h func(context.Context, *I) (Created[T], error)) {
+	r.creates = true
 	register(s, r, http.MethodPost, http.StatusCreated, func(ctx context.Context, in *I) (*created[T], error) {
 		result, err := h(ctx, in)
 		if err != nil {
@@ -158,6 +165,7 @@ func register[I, O any](s *Section, r Route, method string, status int, h func(c
 		panic(fmt.Sprintf("httpapi: route %s %s: the server is serving already", r.Method, r.FullPath())) //nolint:forbidigo // likewise
 	}
 	p := planFor(reflect.TypeFor[I](), r)
+	server.registry.nameBody(reflect.TypeFor[I](), r.bodyName(method))
 	op := server.operation(r, p, orDefault(r.Status, status))
 	op.Middlewares = huma.Middlewares{server.guard(&r, p)}
 	huma.Register(server.api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -229,6 +237,10 @@ func (s *Server) operation(r Route, p *plan, status int) huma.Operation {
 	if r.Granting {
 		op.Extensions["x-granting"] = true
 	}
+	if r.repeatable() {
+		errors = append(errors, http.StatusConflict)
+		op.Parameters = append(op.Parameters, keyParam())
+	}
 	if r.ErrorBody == nil {
 		schema := s.registry.Schema(reflect.TypeFor[ErrorEnvelope](), true, "")
 		for _, code := range errors {
@@ -243,4 +255,14 @@ func (s *Server) operation(r Route, p *plan, status int) huma.Operation {
 		}
 	}
 	return op
+}
+
+// keyParam documents the header of repeatable creations.
+func keyParam() *huma.Param {
+	one, most := 1, 255
+	return &huma.Param{
+		Name: keyHeader, In: "header",
+		Description: "Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.",
+		Schema:      &huma.Schema{Type: huma.TypeString, MinLength: &one, MaxLength: &most},
+	}
 }

@@ -28,10 +28,12 @@ type registry struct {
 	schemas map[string]*huma.Schema
 	types   map[string]reflect.Type
 	names   map[reflect.Type]string
+	// bodies are the names of request bodies whose types have none.
+	bodies map[reflect.Type]string
 }
 
 func newRegistry() *registry {
-	return &registry{schemas: map[string]*huma.Schema{}, types: map[string]reflect.Type{}, names: map[reflect.Type]string{}}
+	return &registry{schemas: map[string]*huma.Schema{}, types: map[string]reflect.Type{}, names: map[reflect.Type]string{}, bodies: map[reflect.Type]string{}}
 }
 
 // Schema implements [huma.Registry].
@@ -42,7 +44,7 @@ func (r *registry) Schema(t reflect.Type, allowRef bool, hint string) *huma.Sche
 	}
 	switch {
 	case base == uuidType:
-		return &huma.Schema{Type: huma.TypeString, Format: "uuid", Nullable: t.Kind() == reflect.Pointer}
+		return uuidSchema(t.Kind() == reflect.Pointer)
 	case base.Kind() == reflect.Slice && base.Elem().Kind() == reflect.Uint8 && implements(base, marshalerType) && !implements(base, providerType):
 		return &huma.Schema{}
 	case base.Kind() == reflect.Slice || base.Kind() == reflect.Array:
@@ -52,7 +54,10 @@ func (r *registry) Schema(t reflect.Type, allowRef bool, hint string) *huma.Sche
 	}
 	name, known := r.names[base]
 	if !known {
-		name = r.unused(schemaName(base, hint))
+		if name = r.bodies[base]; name == "" {
+			name = schemaName(base, hint)
+		}
+		name = r.unused(name)
 		r.names[base], r.types[name] = name, base
 		placeholder := &huma.Schema{}
 		r.schemas[name] = placeholder // recursive types refer to it

@@ -103,8 +103,14 @@ type Route struct {
 	// again, by their path below "data", such as "api_key": a replay of the answer
 	// leaves them out.
 	ShownOnce []string
+	// Charged counts the call against the budget of questions instead of that of
+	// calls, as one, or as many as its function says with [Charge].
+	Charged bool
 	// Quiet logs successes at debug level: probes.
 	Quiet bool
+
+	// creates is set by [Create]: the route takes idempotency keys.
+	creates bool
 }
 
 // FullPath returns the path with its base, the template that logs and metrics

@@ -63,6 +63,12 @@ type Config struct {
 	// caller is within its budgets. It returns nil or a fault and may set
 	// headers with [SetHeader]. Default all are.
 	Admit func(ctx context.Context, r Route) error
+	// Charge is asked by [Charge] whether the call may count as n more than the
+	// one that Admit counted. It returns nil or a fault. Default it may.
+	Charge func(ctx context.Context, r Route, n int) error
+	// Idempotency keeps the answers to creations that carry a key. Without it
+	// keys are refused.
+	Idempotency Idempotency
 	// Observe is told of each request: the template of its route or
 	// "unmatched", its method, its status and its duration.
 	Observe func(route, method string, status int, d time.Duration)
