@@ -82,8 +82,7 @@ func TestScenarios_Users(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.make("unverified", "admin_b", "", "/users", `{"email":"moves@beta.example"}`)
-	w.make("robot", "admin_b", "", "/users", `{"email":"robot@beta.example"}`)
+	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.database.Exec(t, "UPDATE sentinel.users SET tenant_id = $1, email = 'moves@alpha.example', email_verified_at = NULL WHERE id = $2", w.ids["alpha"], w.ids["unverified"])
-	w.database.Exec(t, "UPDATE sentinel.users SET tenant_id = $1, email = '', email_verified_at = NULL, is_service_account = true, service_account_key_id = 'robot', service_account_key_hash = '\\x00' WHERE id = $2", w.ids["alpha"], w.ids["robot"])
 	w.play(t, userScenarios())
 }
