@@ -183,3 +183,19 @@ func TestServiceAccounts_LastAdministratorStays(t *testing.T) {
 		require.Equal(t, http.StatusConflict, got.status, "%s", got.body)
 	}
 }
+
+// TestServiceAccounts_AtOnce makes one of two who want the same thing.
+func TestServiceAccounts_AtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	create := request{as: "admin", method: http.MethodPost, path: "/service-accounts", body: `{"name":"wanted"}`}
+	statuses := w.race(create, create, create)
+	slices.Sort(statuses)
+	require.Equal(t, []int{http.StatusCreated, http.StatusConflict, http.StatusConflict}, statuses)
+
+	key := w.machine("machine", "admin", "")
+	rotate := request{as: "machine", method: http.MethodPost, path: "/service-accounts/me/rotate-credentials", body: `{"grace_period_minutes":5,"api_key":"` + key + `"}`}
+	statuses = w.race(rotate, rotate, rotate)
+	slices.Sort(statuses)
+	require.Equal(t, []int{http.StatusOK, http.StatusUnauthorized, http.StatusUnauthorized}, statuses, "a key rotates once")
+}

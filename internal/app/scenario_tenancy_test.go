@@ -15,6 +15,7 @@ func TestTenancy_OfXTenantID(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.person("sub_admin", "admin", "$sub", "ALPHA-EU", `"$tenant_admin"`)
+	w.make("sibling", "admin", "", "/tenants/$alpha/sub-tenants", `{"name":"Alpha Asia","code":"ALPHA-AP"}`)
 	w.make("gateway_role", "admin", "", "/roles", `{"name":"gateway"}`)
 	w.make("", "admin", "", "/roles/$gateway_role/permissions", `{"permissions":[{"name":"all","resource_type":"api","resource_path":"api/*","actions":["*"]}]}`)
 	w.person("gateway", "admin", "", "ALPHA", `"$gateway_role"`)
@@ -36,6 +37,7 @@ func TestTenancy_OfXTenantID(t *testing.T) {
 		{"admin", "$beta"},
 		{"admin", "$platform"},
 		{"sub_admin", "$alpha"},
+		{"sub_admin", "$sibling"},
 		{"plain", "$sub"},
 		{"plain", "$beta"},
 		{"manager", "$sub"},
