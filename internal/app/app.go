@@ -15,6 +15,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/feature/session"
 	"github.com/sentinel-access/sentinel/internal/feature/user"
@@ -124,6 +125,9 @@ func (a *App) authorize(ctx context.Context, p httpapi.Permission) error {
 	if !ok {
 		return fault.New(fault.Unauthenticated, "Log in and send the access token.")
 	}
+	if err := a.featured(ctx, p.Section); err != nil {
+		return err
+	}
 	if a.engine.Permits(ctx, caller.HomeTenantID, caller.UserID, p.Section, p.Action) {
 		return nil
 	}
@@ -131,6 +135,22 @@ func (a *App) authorize(ctx context.Context, p httpapi.Permission) error {
 		Kind: fault.Denied, Message: "Your roles do not include " + p.String() + ". Ask an administrator of your tenant.",
 		Details: map[string]any{"required_permission": p.String()},
 	}
+}
+
+// featured refuses a section that the tenant in which the call acts is without.
+// It is asked before the permission: what one's own tenant lacks is no secret to
+// its accounts, and whoever acts in another administers that one.
+func (a *App) featured(ctx context.Context, section string) error {
+	feature, gated := entitlement.OfSection(section)
+	if !gated {
+		return nil
+	}
+	acting, _ := identity.TenantFrom(ctx)
+	has, err := a.engine.HasFeature(ctx, acting, feature)
+	if err != nil || has {
+		return err
+	}
+	return entitlement.Disabled(feature)
 }
 
 // openDatabase connects to the database, the embedded one if no other is named,

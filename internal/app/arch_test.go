@@ -144,6 +144,7 @@ var systemScope = map[string]string{
 	"internal/feature/session/keys.go reload":    "SigningKeys: keys belong to no tenant",
 	"internal/feature/session/session.go tenant": "LoginTenant: whoever logs in has no tenant yet",
 	"internal/feature/tenant/tenant.go list":     "OperatorListing: an operator in the platform's tenant lists all",
+	"internal/feature/tenant/hierarchy.go idOf":  "OperatorListing: an operator finds any tenant by its code",
 	"internal/feature/tenant/write.go insert":    "TenantTree: a tenant that is not there cannot be written in itself",
 	"internal/feature/tenant/write.go delete":    "TenantTree: all rows of a tenant go with it",
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/permission"
 	"github.com/sentinel-access/sentinel/internal/feature/resource"
 	"github.com/sentinel-access/sentinel/internal/feature/role"
+	"github.com/sentinel-access/sentinel/internal/feature/serviceaccount"
 	"github.com/sentinel-access/sentinel/internal/feature/tenant"
 	"github.com/sentinel-access/sentinel/internal/feature/user"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
@@ -17,6 +18,7 @@ func (a *App) register() {
 	a.session.Register(a.api)
 	(&tenant.Service{Write: a.writer}).Register(a.api)
 	(&user.Service{Write: a.writer, Passwords: a.passwords}).Register(a.api)
+	serviceaccount.New(a.writer, user.NormaliseEmail).Register(a.api)
 	(&role.Service{Write: a.writer}).Register(a.api)
 	(&group.Service{Write: a.writer}).Register(a.api)
 	(&permission.Service{Write: a.writer}).Register(a.api)

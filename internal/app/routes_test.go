@@ -13,7 +13,18 @@ import (
 
 // allScenarios are the rows of every section.
 func allScenarios() []scenario {
-	return slices.Concat(sessionScenarios(), tenantScenarios(), userScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios(), edgeScenarios())
+	return slices.Concat(
+		sessionScenarios(),
+		tenantScenarios(),
+		serviceAccountScenarios(),
+		userScenarios(),
+		roleScenarios(),
+		groupScenarios(),
+		permissionScenarios(),
+		resourceScenarios(),
+		decisionScenarios(),
+		edgeScenarios(),
+	)
 }
 
 func routeName(r httpapi.Route) string {
@@ -40,6 +51,10 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"POST /auth/login":              "a session of an account that proved who it is",
 		"POST /permissions/check":       "a question",
 		"POST /permissions/batch-check": "a question",
+
+		"PUT /tenants/{id}/terminology":                "labels, which nothing decides by",
+		"POST /service-accounts/me/rotate-credentials": "a key for one that the caller proves to have",
+		"POST /service-accounts/{id}/validate":         "a question",
 	}
 	succeeds := map[string]bool{}
 	for _, s := range allScenarios() {

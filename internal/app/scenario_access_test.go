@@ -23,6 +23,8 @@ type example struct {
 	open bool
 	// free routes need no permission.
 	free bool
+	// bodyless routes can be called without their body.
+	bodyless bool
 }
 
 type call struct{ path, body string }
@@ -43,6 +45,35 @@ func examples() map[string]example {
 		"PATCH /tenants/{id}":            {path: "/tenants/$alpha", body: `{"name":"Alpha"}`, foreign: []call{{"/tenants/$tenant_b", `{"name":"Beta"}`}}},
 		"DELETE /tenants/{id}":           {path: "/tenants/$sub", foreign: []call{{"/tenants/$tenant_b", ""}}},
 		"POST /tenants/{id}/sub-tenants": {path: "/tenants/$alpha/sub-tenants", body: `{"name":"Asia","code":"ALPHA-AP"}`, foreign: []call{{"/tenants/$tenant_b/sub-tenants", `{"name":"Asia","code":"BETA-AP"}`}}},
+
+		"GET /tenants/code/{code}":      {path: "/tenants/code/ALPHA"},
+		"GET /tenants/{id}/hierarchy":   {path: "/tenants/$alpha/hierarchy", foreign: []call{{"/tenants/$tenant_b/hierarchy", ""}, {"/tenants/$platform/hierarchy", ""}}},
+		"POST /tenants/{id}/activate":   {path: "/tenants/$sub/activate", body: `{"reason":"x"}`, bodyless: true, foreign: []call{{"/tenants/$tenant_b/activate", `{}`}, {"/tenants/$platform/activate", `{}`}}},
+		"POST /tenants/{id}/deactivate": {path: "/tenants/$sub/deactivate", body: `{"reason":"x"}`, bodyless: true, foreign: []call{{"/tenants/$tenant_b/deactivate", `{}`}, {"/tenants/$platform/deactivate", `{}`}}},
+		"GET /tenants/{id}/terminology": {path: "/tenants/$alpha/terminology", free: true, foreign: []call{{"/tenants/$tenant_b/terminology", ""}, {"/tenants/$platform/terminology", ""}}},
+		"PUT /tenants/{id}/terminology": {
+			path: "/tenants/$alpha/terminology", body: `{"words":{"user":{"label":"Sailor"}}}`,
+			foreign: []call{{"/tenants/$tenant_b/terminology", `{"words":{}}`}, {"/tenants/$platform/terminology", `{"words":{}}`}},
+		},
+
+		"GET /service-accounts": {path: "/service-accounts"},
+		"POST /service-accounts": {path: "/service-accounts", body: `{"name":"new"}`, foreign: []call{
+			{"/service-accounts", `{"name":"new","roles":["$reader_b"]}`}, {"/service-accounts", `{"name":"new","groups":["$ops_b"]}`}, {"/service-accounts", `{"name":"new","owner_id":"$plain_b"}`},
+		}},
+		"GET /service-accounts/{id}": {path: "/service-accounts/$robot", foreign: []call{{"/service-accounts/$robot_b", ""}}},
+		"PATCH /service-accounts/{id}": {
+			path: "/service-accounts/$robot", body: `{"description":"x"}`,
+			foreign: []call{{"/service-accounts/$robot_b", `{"description":"x"}`}, {"/service-accounts/$robot", `{"owner_id":"$plain_b"}`}},
+		},
+		"DELETE /service-accounts/{id}": {path: "/service-accounts/$robot", foreign: []call{{"/service-accounts/$robot_b", ""}}},
+		"POST /service-accounts/{id}/rotate-credentials": {
+			path: "/service-accounts/$robot/rotate-credentials", body: `{"grace_period_minutes":5}`,
+			foreign: []call{{"/service-accounts/$robot_b/rotate-credentials", `{"grace_period_minutes":5}`}},
+		},
+		"POST /service-accounts/me/rotate-credentials": {path: "/service-accounts/me/rotate-credentials", body: `{"api_key":"x"}`, free: true},
+		"POST /service-accounts/{id}/validate": {
+			path: "/service-accounts/$robot/validate", body: `{"api_key":"x"}`, foreign: []call{{"/service-accounts/$robot_b/validate", `{"api_key":"x"}`}},
+		},
 
 		"GET /users":            {path: "/users"},
 		"POST /users":           {path: "/users", body: `{"email":"new@alpha.example"}`, foreign: []call{{"/users", `{"email":"new@alpha.example","roles":["$reader_b"]}`}, {"/users", `{"email":"new@alpha.example","groups":["$ops_b"]}`}}},
@@ -163,6 +194,8 @@ func TestAccess_OfEveryRoute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.ids["tenant_b"] = w.ids["beta"]
+	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
+	w.make("robot_b", "admin_b", "", "/service-accounts", `{"name":"robot"}`)
 	for _, who := range []string{"admin", "plain", "operator"} {
 		w.token(who)
 	}
@@ -238,7 +271,7 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 	}
 	segments, names := strings.Split(e.path, "/"), strings.Split(template, "/")
 	for i, name := range names {
-		if !strings.HasPrefix(name, "{") {
+		if !strings.HasSuffix(name, "id}") { // other names are texts of any form
 			continue
 		}
 		for _, bad := range []string{"not-a-uuid", "$absent$absent", "%00", "0", "%F0%9F%9A%A2"} {
@@ -261,6 +294,9 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 	}
 	refused(call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}, "nonsense")
 	for _, bad := range []string{`[]`, `"text"`, `7`, `null`, `not json`, `{`, `{}{}`, ``} {
+		if e.bodyless && bad == "" {
+			continue
+		}
 		refused(call{e.path, bad})
 	}
 	var members map[string]json.RawMessage

@@ -12,6 +12,7 @@ import (
 func TestPreconditions_StopStaleWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	for _, object := range []struct{ path, body string }{
 		{"/users/$plain", `{"display_name":"x"}`},
 		{"/roles/$inspector", `{"description":"x"}`},
@@ -19,6 +20,7 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 		{"/permissions/$loose", `{"name":"x"}`},
 		{"/resources/$vessel", `{"name":"x"}`},
 		{"/tenants/$sub", `{"name":"x"}`},
+		{"/service-accounts/$robot", `{"description":"x"}`},
 	} {
 		t.Run(object.path, func(t *testing.T) {
 			defer w.within(t)()

@@ -48,6 +48,7 @@ func userScenarios() []scenario {
 		{name: "a manager changes an own attribute", as: "manager", route: "PATCH /users/{id}", path: "/users/$manager", body: `{"attributes":{"clearance":9}}`, status: 403, audit: []string{"user.update denied"}},
 		{name: "a manager changes the own name to show", as: "manager", route: "PATCH /users/{id}", path: "/users/$manager", body: `{"display_name":"Max","preferences":{"theme":"dark"}}`, status: 200, audit: []string{"user.update success"}, writes: []string{"users"}},
 		{name: "an administrator's word verifies an address", as: "admin", route: "PATCH /users/{id}", path: "/users/$unverified", body: `{"email":"Verified@alpha.example"}`, status: 200, want: map[string]any{"data.email": "verified@alpha.example", "data.email_verified": true}, audit: []string{"user.update success"}, writes: []string{"users"}},
+		{name: "rename of a service account", as: "admin", route: "PATCH /users/{id}", path: "/users/$robot", body: `{"username":"x","password":"x y z x y z x"}`, status: 400, fields: []string{"username", "password"}},
 		{name: "update of a service account", as: "admin", route: "PATCH /users/{id}", path: "/users/$robot", body: `{"attributes":{"zone":1},"is_active":false}`, status: 200, want: map[string]any{"data.is_service_account": true, "data.email": "", "data.attributes.zone": 1, "data.is_active": false}, audit: []string{"user.update success"}, writes: []string{"users"}},
 		{name: "a service account gets what people have", as: "admin", route: "PATCH /users/{id}", path: "/users/$robot", body: `{"email":"robot@alpha.example","password":"` + otherPassword + `"}`, status: 400, fields: []string{"email", "password"}},
 		{name: "a service account looks like an id", as: "admin", route: "PATCH /users/{id}", path: "/users/$robot", body: `{"external_id":"$absent"}`, status: 400, fields: []string{"external_id"}},
@@ -82,8 +83,7 @@ func TestScenarios_Users(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.make("unverified", "admin_b", "", "/users", `{"email":"moves@beta.example"}`)
-	w.make("robot", "admin_b", "", "/users", `{"email":"robot@beta.example"}`)
+	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.database.Exec(t, "UPDATE sentinel.users SET tenant_id = $1, email = 'moves@alpha.example', email_verified_at = NULL WHERE id = $2", w.ids["alpha"], w.ids["unverified"])
-	w.database.Exec(t, "UPDATE sentinel.users SET tenant_id = $1, email = '', email_verified_at = NULL, is_service_account = true, service_account_key_id = 'robot', service_account_key_hash = '\\x00' WHERE id = $2", w.ids["alpha"], w.ids["robot"])
 	w.play(t, userScenarios())
 }

@@ -179,6 +179,16 @@ func (e *Engine) EnterTenant(ctx context.Context, p *identity.Principal, target 
 	return nil, fault.NotFound("tenant")
 }
 
+// HasFeature reports whether a tenant has a feature of the product, see package
+// entitlement.
+func (e *Engine) HasFeature(ctx context.Context, tenant uuid.UUID, name string) (bool, error) {
+	v, err := e.view(ctx, tenant)
+	if err != nil {
+		return false, err
+	}
+	return v.snapshot.Tenant.Features.Has(name), nil
+}
+
 // Effective returns what a user may do now: every permission of every role they
 // have, with the path by which they have it. ok is false if there is no such
 // user in the tenant.

@@ -107,13 +107,14 @@ ORDER BY depth`, map[string]any{"id": id}).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
-	t := Tenant{ID: id, Code: own.Code, Name: own.Name, Active: true, Location: location, Conflict: DenyOverrides, Features: own.Features}
+	t := Tenant{ID: id, Code: own.Code, Name: own.Name, Active: true, Location: location, Conflict: DenyOverrides}
 	if c, ok := settings["conflict_resolution"].(string); ok && c != "" {
 		t.Conflict = c
 	}
 	for i := range rows {
 		r := &rows[i]
 		t.Active = t.Active && r.IsActive
+		t.Features = t.Features.Narrowed(r.Features)
 		if r.TokensValidFrom != nil && r.TokensValidFrom.After(t.TokensValidFrom) {
 			t.TokensValidFrom = *r.TokensValidFrom
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 )
@@ -44,8 +45,8 @@ type Tenant struct {
 	// TokensValidFrom voids tokens issued before it; the latest of the tenant's
 	// own and its ancestors', zero if there is none.
 	TokensValidFrom time.Time
-	// Features are those switched on for the tenant itself.
-	Features []string
+	// Features are those that neither the tenant nor an ancestor is without.
+	Features entitlement.Set
 	Location *time.Location
 	// Conflict is the rule between matching allows and denies.
 	Conflict string

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
-	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
@@ -51,6 +51,34 @@ func (s *Service) Register(api *httpapi.Server) {
 	httpapi.Create(sec, httpapi.Route{
 		Path: "/tenants/{id}/sub-tenants", Summary: "Create a sub-tenant", Access: httpapi.Requires("tenants", "create"), Granting: true,
 	}, s.createBelow)
+	s.registerMore(sec)
+}
+
+func (s *Service) registerMore(sec *httpapi.Section) {
+	httpapi.Get(sec, httpapi.Route{
+		Path: "/tenants/code/{code}", Summary: "Read a tenant by its code", Access: httpapi.Requires("tenants", "read"),
+		Description: "In any case of letters.",
+	}, s.byCode)
+	httpapi.Get(sec, httpapi.Route{
+		Path: "/tenants/{id}/hierarchy", Summary: "Read what is above and below a tenant", Access: httpapi.Requires("tenants", "read"),
+		Description: "Of those above only name and code. Below at most 1,000 tenants, the nearest ones; truncated says that there are more.",
+	}, s.hierarchy)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/tenants/{id}/activate", Summary: "Activate a tenant", Access: httpapi.Requires("tenants", "update"), Granting: true,
+		Description: "From above only. Tokens that a deactivation ended stay dead: everybody logs in again.",
+	}, s.activate)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/tenants/{id}/deactivate", Summary: "Deactivate a tenant", Access: httpapi.Requires("tenants", "update"), Granting: true,
+		Description: "From above only. Ends every token of the tenant and of those below it at once.",
+	}, s.deactivate)
+	httpapi.Get(sec, httpapi.Route{
+		Path: "/tenants/{id}/terminology", Summary: "Read what a tenant calls things",
+		Access: httpapi.Authenticated("the labels of the own tenant, which every screen shows, or of one administered from above"),
+	}, s.terminology)
+	httpapi.Put(sec, httpapi.Route{
+		Path: "/tenants/{id}/terminology", Summary: "Change what a tenant calls things", Access: httpapi.Requires("tenants", "update"),
+		Description: "Overrides the words given; null takes an override away. Words that are absent stay as they are.",
+	}, s.setTerminology)
 }
 
 // Tenant is a tenant as the API shows it.
@@ -62,7 +90,7 @@ type Tenant struct {
 	ParentTenantID *uuid.UUID      `json:"parent_tenant_id" nullable:"true"`
 	IsolationMode  string          `json:"isolation_mode" enum:"shared,dedicated"`
 	Settings       json.RawMessage `json:"settings"`
-	Features       []string        `json:"features"`
+	Features       []string        `json:"features" doc:"Empty for all. No tenant has more than its parent, whatever its list says."`
 	Metadata       json.RawMessage `json:"metadata"`
 	TimeZone       string          `json:"time_zone" doc:"An IANA name; clock conditions are judged in it."`
 	IsActive       bool            `json:"is_active"`
@@ -94,8 +122,11 @@ var refusals = crud.Refusals{
 type ListIn struct {
 	httpapi.PageIn
 	httpapi.OrderIn
-	Sort   string `query:"sort" enum:"name,code,created_at" default:"created_at"`
-	Search string `query:"search" maxLength:"100" doc:"Part of the name or code."`
+	Sort     string                 `query:"sort" enum:"name,code,created_at" default:"created_at"`
+	Search   string                 `query:"search" maxLength:"100" doc:"Part of the name or code."`
+	IsActive httpapi.Opt[bool]      `query:"is_active"`
+	Type     string                 `query:"type" enum:"root,sub_tenant"`
+	Parent   httpapi.Opt[uuid.UUID] `query:"parent" doc:"Only those directly below this tenant."`
 }
 
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Tenant], err error) {
@@ -109,6 +140,15 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Tenan
 		q := tx.DB
 		if !operator || tenant != identity.PlatformTenant {
 			q = q.Where("(id = ? OR id IN (SELECT tenant_id FROM sentinel.tenant_ancestors WHERE ancestor_id = ?))", tenant, tenant)
+		}
+		if in.IsActive.Set {
+			q = q.Where("is_active = ?", in.IsActive.Value)
+		}
+		if in.Type != "" {
+			q = q.Where("type = ?", in.Type)
+		}
+		if in.Parent.Set {
+			q = q.Where("parent_tenant_id = ?", in.Parent.Value)
 		}
 		q = crud.Search(q, in.Search, "name", "code")
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
@@ -152,9 +192,16 @@ func (s *Service) read(ctx context.Context, in *IDIn) (out *Tenant, err error) {
 	return out, err
 }
 
-func find(tx *db.Tx, id uuid.UUID) (*models.Tenant, error) {
+func find(tx *db.Tx, id uuid.UUID) (*models.Tenant, error) { return take(tx.DB, id) }
+
+// locked is find, held against other writers until the transaction ends.
+func locked(tx *db.Tx, id uuid.UUID) (*models.Tenant, error) {
+	return take(tx.Clauses(clause.Locking{Strength: "UPDATE"}), id)
+}
+
+func take(q *gorm.DB, id uuid.UUID) (*models.Tenant, error) {
 	var m models.Tenant
-	err := tx.Where("id = ?", id).Take(&m).Error
+	err := q.Where("id = ?", id).Take(&m).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, fault.NotFound("tenant")
 	}
@@ -168,21 +215,24 @@ func find(tx *db.Tx, id uuid.UUID) (*models.Tenant, error) {
 type Input struct {
 	Name          string         `json:"name" minLength:"1" maxLength:"255"`
 	Code          string         `json:"code" minLength:"1" maxLength:"50" pattern:"^[A-Za-z0-9][A-Za-z0-9-]*$" doc:"Kept in upper case."`
-	IsolationMode string         `json:"isolation_mode,omitempty" enum:"shared" default:"shared" doc:"dedicated is not offered yet."`
-	Settings      httpapi.Object `json:"settings,omitempty"`
-	Features      []string       `json:"features,omitempty" maxItems:"100"`
+	IsolationMode string         `json:"isolation_mode,omitempty" enum:"shared,dedicated" default:"shared" doc:"dedicated is not offered yet."`
+	Settings      httpapi.Object `json:"settings,omitempty" doc:"Known ones only. What is free-form belongs in metadata."`
+	Features      []string       `json:"features,omitempty" maxItems:"100" uniqueItems:"true" doc:"Empty for all that the parent has."`
 	Metadata      httpapi.Object `json:"metadata,omitempty"`
 	TimeZone      string         `json:"time_zone,omitempty" maxLength:"64" default:"UTC"`
 }
 
 func (in *Input) model(parent *uuid.UUID) *models.Tenant {
 	m := &models.Tenant{
-		ID: uuid.Must(uuid.NewV7()), Name: in.Name, Code: strings.ToUpper(in.Code), Type: "root", ParentTenantID: parent, IsolationMode: "shared",
+		ID: uuid.Must(uuid.NewV7()), Name: in.Name, Code: strings.ToUpper(in.Code), Type: "root", ParentTenantID: parent, IsolationMode: in.IsolationMode,
 		Settings: models.Object(in.Settings), Features: models.Strings(in.Features), Metadata: models.Object(in.Metadata),
 		Terminology: models.Object(nil), TimeZone: in.TimeZone, IsActive: true,
 	}
 	if parent != nil {
 		m.Type = "sub_tenant"
+	}
+	if m.IsolationMode == "" {
+		m.IsolationMode = "shared"
 	}
 	if m.Features == nil {
 		m.Features = models.Strings{}
@@ -191,25 +241,4 @@ func (in *Input) model(parent *uuid.UUID) *models.Tenant {
 		m.TimeZone = "UTC"
 	}
 	return m
-}
-
-// valid checks the settings and the time zone, so that no stored tenant can
-// fail to load.
-func valid(settings map[string]any, zone string) error {
-	var fields []fault.Field
-	if c, ok := settings["conflict_resolution"]; ok && c != engine.DenyOverrides {
-		fields = append(fields, fault.Field{Path: "settings.conflict_resolution", Message: "must be " + engine.DenyOverrides})
-	}
-	if i, ok := settings["inherit_permissions"]; ok {
-		if _, isBool := i.(bool); !isBool {
-			fields = append(fields, fault.Field{Path: "settings.inherit_permissions", Message: "must be true or false"})
-		}
-	}
-	if _, err := time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
-		fields = append(fields, fault.Field{Path: "time_zone", Message: "must be an IANA time zone, such as Europe/Athens"})
-	}
-	if fields == nil {
-		return nil
-	}
-	return fault.Invalid(fields...)
 }

@@ -2,7 +2,6 @@ package tenant
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -12,6 +11,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
@@ -46,6 +46,9 @@ func (s *Service) createBelow(ctx context.Context, in *CreateBelowIn) (created h
 	if ctx, err = s.enter(ctx, in.ID); err != nil {
 		return created, err
 	}
+	if err := s.mayGrow(ctx, in.ID); err != nil {
+		return created, err
+	}
 	if err := s.administers(ctx, in.ID, false); err != nil {
 		return created, s.recorded(ctx, "tenant.create", err)
 	}
@@ -55,6 +58,33 @@ func (s *Service) createBelow(ctx context.Context, in *CreateBelowIn) (created h
 		}
 	}
 	return s.insert(ctx, in.Body.model(&in.ID))
+}
+
+// maxDepth bounds how many tenants may stand above one: every decision in a
+// tenant reads the whole line.
+const maxDepth = 16
+
+// mayGrow refuses a tenant that is to have no sub-tenants, by its features or by
+// how deep it is itself.
+func (s *Service) mayGrow(ctx context.Context, id uuid.UUID) error {
+	has, err := s.Write.Engine.HasFeature(ctx, id, entitlement.SubTenants)
+	if err != nil {
+		return err
+	}
+	if !has {
+		return entitlement.Disabled(entitlement.SubTenants)
+	}
+	var above int64
+	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		return tx.Model(&models.TenantAncestor{}).Where("tenant_id = ?", id).Count(&above).Error
+	})
+	if err != nil {
+		return fmt.Errorf("count tenants above: %w", err)
+	}
+	if above >= maxDepth {
+		return fault.Conflict("", "Sub-tenants go %d levels deep and no deeper. Make it further up.", maxDepth)
+	}
+	return nil
 }
 
 // operates refuses everybody but operators.
@@ -109,11 +139,7 @@ func changeable(id uuid.UUID) error {
 // insert stores a new tenant. A row that no scope of one tenant could write
 // needs the system's; who may was asked before.
 func (s *Service) insert(ctx context.Context, m *models.Tenant) (created httpapi.Created[Tenant], err error) {
-	settings, err := engine.DecodeObject(json.RawMessage(m.Settings))
-	if err != nil {
-		return created, err
-	}
-	if err := valid(settings, m.TimeZone); err != nil {
+	if err := valid(m); err != nil {
 		return created, err
 	}
 	acting, _ := identity.TenantFrom(ctx)
@@ -144,11 +170,13 @@ type UpdateIn struct {
 	httpapi.IfMatchIn
 	Body struct {
 		Name     *string                     `json:"name,omitempty" minLength:"1" maxLength:"255"`
-		Settings httpapi.Opt[httpapi.Object] `json:"settings,omitempty" doc:"Replaces them all."`
-		Features *[]string                   `json:"features,omitempty" maxItems:"100"`
+		Settings httpapi.Opt[httpapi.Object] `json:"settings,omitempty" doc:"Replaces them all. Known ones only."`
+		Features *[]string                   `json:"features,omitempty" maxItems:"100" uniqueItems:"true" doc:"Empty for all that the parent has."`
 		Metadata httpapi.Opt[httpapi.Object] `json:"metadata,omitempty" doc:"Replaces them all."`
 		TimeZone *string                     `json:"time_zone,omitempty" maxLength:"64"`
-		IsActive *bool                       `json:"is_active,omitempty" doc:"false stops every token of the tenant at once, and of those below it."`
+		IsActive *bool                       `json:"is_active,omitempty" doc:"false ends every token of the tenant at once, and of those below it."`
+
+		IsolationMode *string `json:"isolation_mode,omitempty" enum:"shared,dedicated" doc:"dedicated is not offered yet."`
 	}
 }
 
@@ -165,7 +193,7 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Tenant, err er
 	// Asked before the transaction begins: an answer can need one of its own.
 	above, operates := s.administers(ctx, in.ID, true), s.operates(ctx)
 	err = s.Write.Granting(ctx, "tenant.update", func(w *change.Write) (granting.Change, error) {
-		m, err := find(w.Tx, in.ID)
+		m, err := locked(w.Tx, in.ID)
 		if err != nil {
 			return granting.Change{}, err
 		}
@@ -208,11 +236,10 @@ func (in *UpdateIn) merge(m *models.Tenant) error {
 	if b.Metadata.Set {
 		m.Metadata = models.Object(b.Metadata.Value)
 	}
-	settings, err := engine.DecodeObject(json.RawMessage(m.Settings))
-	if err != nil {
-		return err
+	if b.IsolationMode != nil {
+		m.IsolationMode = *b.IsolationMode
 	}
-	return valid(settings, m.TimeZone)
+	return valid(m)
 }
 
 // fromAbove reports whether a change touches what a tenant may not decide about

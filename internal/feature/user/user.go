@@ -224,6 +224,9 @@ func (in *UpdateIn) fits(m *models.User) error {
 	if in.Body.Password != nil {
 		fields = append(fields, fault.Field{Path: "password", Message: "a service account has a key and no password"})
 	}
+	if in.Body.Username.Set {
+		fields = append(fields, fault.Field{Path: "username", Message: "is the name of a service account, which is unique: change it at /service-accounts/{id}"})
+	}
 	if fields == nil {
 		return nil
 	}
