@@ -81,11 +81,11 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 		DB: a.db, Engine: a.engine, Logger: logger,
 		Audit: audit.NewLog(a.master.DeriveKey("audit chain"), time.Now),
 	}
-	a.session = &session.Service{
+	a.session = session.New(session.Config{
 		Write: a.writer, Passwords: a.passwords, Keys: session.NewKeys(a.db, a.master),
 		Signer:         crypto.Signer{Issuer: a.issuer(), Audience: "sentinel"},
-		NormaliseEmail: user.NormaliseEmail,
-	}
+		NormaliseEmail: user.NormaliseEmail, KnowsSection: a.knowsSection,
+	})
 	if err := a.session.Keys.Load(ctx); err != nil {
 		return nil, fmt.Errorf("load signing keys: %w", err)
 	}
@@ -94,7 +94,7 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	}
 	a.api = httpapi.New(httpapi.Config{
 		Title: "Sentinel", Version: version, TrustedProxies: cfg.TrustedProxies, Logger: logger, ShutdownTimeout: cfg.ShutdownTimeout,
-		Authenticate: a.session.Authenticate, Authorize: a.authorize, Observe: a.metrics.ObserveRequest,
+		Authenticate: a.session.Authenticate, Admit: a.session.AdmitScope, Authorize: a.authorize, Observe: a.metrics.ObserveRequest,
 	})
 	a.register()
 	return a, nil
