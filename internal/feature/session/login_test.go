@@ -66,8 +66,10 @@ func TestLogin_LocksTheNetworkThatGuesses(t *testing.T) {
 	}
 	locked := func(d time.Duration) {
 		_, err := f.login(here, "a@x", secret, "")
-		until := f.refused(err, fault.AccountLocked).Details["locked_until"]
-		require.WithinDuration(t, f.now().Add(d), until.(time.Time), time.Millisecond)
+		var refused *fault.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, fault.AccountLocked, refused.Kind)
+		require.WithinDuration(t, f.now().Add(d), refused.Details["locked_until"].(time.Time), time.Millisecond)
 		require.Equal(t, "session.login failure", f.tail())
 	}
 	fail(4)

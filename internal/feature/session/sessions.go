@@ -62,12 +62,12 @@ func (s *Service) sessions(ctx context.Context, in *SessionsIn) (page httpapi.Pa
 	return page, err
 }
 
-// SessionIn names one session.
-type SessionIn struct {
+// EndIn names one session.
+type EndIn struct {
 	ID uuid.UUID `path:"id" doc:"The session's id."`
 }
 
-func (s *Service) endOne(ctx context.Context, in *SessionIn) error {
+func (s *Service) endOne(ctx context.Context, in *EndIn) error {
 	return s.endOwn(ctx, "session.end", func(w *change.Write, p *identity.Principal) ([]uuid.UUID, error) {
 		families, err := openFamilies(w, p.HomeTenantID, p.UserID, &in.ID)
 		if err == nil && len(families) == 0 {
