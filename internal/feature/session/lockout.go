@@ -118,6 +118,27 @@ AND (network = ? OR updated_at < ?)`, a.tenant.ID, a.user.ID, a.network, w.Now.A
 	if err != nil {
 		return fmt.Errorf("forget failed logins: %w", err)
 	}
+	return a.sweep(w)
+}
+
+// sweep drops what is left of the account's sessions that ended by time.
+func (a *attempt) sweep(w *change.Write) error {
+	err := w.Exec(`
+DELETE FROM sentinel.refresh_tokens
+WHERE tenant_id = ?
+AND user_id = ?
+AND family_expires_at < ?`, a.tenant.ID, a.user.ID, w.Now).Error
+	if err != nil {
+		return fmt.Errorf("drop old sessions: %w", err)
+	}
+	err = w.Exec(`
+DELETE FROM sentinel.token_blacklist
+WHERE tenant_id = ?
+AND user_id = ?
+AND expires_at < ?`, a.tenant.ID, a.user.ID, w.Now.Add(-TokenLifetime)).Error
+	if err != nil {
+		return fmt.Errorf("drop old revocations: %w", err)
+	}
 	return nil
 }
 

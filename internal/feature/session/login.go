@@ -62,6 +62,13 @@ func wrong() error {
 	return fault.New(fault.InvalidCredentials, "The tenant, the e-mail address or the password is wrong.")
 }
 
+// locked is told only to whoever knows the password.
+func locked(until time.Time) error {
+	f := fault.New(fault.AccountLocked, "This account is locked, after failed logins from this network or by an administrator. Wait until details.locked_until.")
+	f.Details = map[string]any{"locked_until": until.UTC()}
+	return f
+}
+
 // login answers every failure at the same moment after its start, since there
 // is more to write for an account that exists.
 func (s *Service) login(ctx context.Context, in *LoginIn) (*Login, error) {
@@ -172,6 +179,12 @@ func (s *Service) enter(ctx context.Context, a *attempt) (*Login, error) {
 	}
 	account, err := s.Write.Engine.Account(ctx, a.tenant.ID, a.user.ID)
 	switch {
+	case fault.Is(err, fault.TokenRevoked) && a.lockedByHand():
+		err := s.Write.Plain(identity.WithTenant(ctx, a.tenant.ID), func(w *change.Write) error { return a.record(w, "locked") })
+		if err != nil {
+			return nil, err
+		}
+		return nil, locked(*a.user.LockedUntil)
 	case fault.Is(err, fault.TokenRevoked):
 		return nil, s.refuse(ctx, a, "inactive")
 	case err != nil:
@@ -190,6 +203,12 @@ func (s *Service) enter(ctx context.Context, a *attempt) (*Login, error) {
 		a.rehashed = &hash
 	}
 	return s.open(ctx, a)
+}
+
+// lockedByHand reports whether all that keeps the account out is a lock that an
+// administrator set.
+func (a *attempt) lockedByHand() bool {
+	return a.tenant.IsActive && a.user.IsActive && a.user.LockedUntil != nil && a.now.Before(*a.user.LockedUntil)
 }
 
 // refuse counts a failure of an account that exists, and gives the one answer.
@@ -259,14 +278,12 @@ func (s *Service) open(ctx context.Context, a *attempt) (*Login, error) {
 // objection returns why an account whose password was right may not enter after
 // all, nil if it may. What it writes is to be kept.
 func (s *Service) objection(ctx context.Context, w *change.Write, a *attempt, user *models.User) (refusal, err error) {
-	locked, err := a.lockedUntil(w)
+	until, err := a.lockedUntil(w)
 	if err != nil {
 		return nil, err
 	}
-	if locked != nil {
-		refusal := fault.New(fault.AccountLocked, "Too many logins failed. Wait until details.locked_until, or log in from another network.")
-		refusal.Details = map[string]any{"locked_until": locked.UTC()}
-		return refusal, a.record(w, "locked")
+	if until != nil {
+		return locked(*until), a.record(w, "locked")
 	}
 	unusable := !user.IsActive || user.LockedUntil != nil && w.Now.Before(*user.LockedUntil)
 	if unusable || user.PasswordHash == nil || *user.PasswordHash != a.verified {

@@ -20,6 +20,7 @@ func TestLogin_AnswersEveryFailureAtOneMoment(t *testing.T) {
 	f.set(f.user("off@x"), "is_active = false")
 	f.set(f.user("mute@x"), "password_hash = NULL")
 	f.set(f.user("far@x"), "allowed_ips = '{10.0.0.0/8}'")
+	f.set(f.user("held@x"), "locked_until = ?", f.now().Add(time.Hour))
 	f.set(f.user("two@x"), "mfa_enabled = true, mfa_secret = '\\x00'")
 	f.SQL("INSERT INTO sentinel.login_failures (tenant_id, user_id, network, locked_until) VALUES ($1, $2, $3, $4)", f.tenant, known, "198.51.100.0/24", f.now().Add(time.Hour))
 	for name, row := range map[string]struct {
@@ -36,6 +37,8 @@ func TestLogin_AnswersEveryFailureAtOneMoment(t *testing.T) {
 		"wrong second factor": {here, "", "two@x", secret, "654321", fault.InvalidCredentials},
 		"no second factor":    {here, "", "two@x", secret, "", fault.MFARequired},
 		"locked":              {there, "", "known@x", secret, "", fault.AccountLocked},
+		"locked by hand":      {here, "", "held@x", secret, "", fault.AccountLocked},
+		"that, and wrong":     {here, "", "held@x", "wrong", "", fault.InvalidCredentials},
 		"locked and wrong":    {there, "", "known@x", "wrong", "", fault.InvalidCredentials},
 	} {
 		f.waits = nil
