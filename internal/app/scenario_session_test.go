@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"testing"
 
@@ -142,10 +143,33 @@ func TestScenarios_Session(t *testing.T) {
 	w.play(t, sessionScenarios())
 }
 
-// with calls with a given token.
-func (w *world) with(token, method, path, body string) *response {
-	w.t.Helper()
-	return w.send(request{method: method, path: path, body: body}, token)
+// TestClient_MayUseBasic asks as OAuth clients do by default.
+func TestClient_MayUseBasic(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.robot("robot", "alpha", "{}")
+	ask := func(secret string) *response {
+		basic := base64.StdEncoding.EncodeToString([]byte(w.ids["robot_kid"] + ":" + secret))
+		return w.do(request{
+			method: http.MethodPost, path: "/auth/service-account/token", body: "grant_type=client_credentials&scope=users:read",
+			header: map[string]string{"Content-Type": formType, "Authorization": "Basic " + basic},
+		})
+	}
+	got := ask("wrong")
+	require.Equal(t, http.StatusUnauthorized, got.status, "%s", got.body)
+	require.Equal(t, "invalid_client", got.at("error"))
+	require.Contains(t, got.header.Get("WWW-Authenticate"), "Basic")
+	got = ask(w.ids["robot_key"])
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
+	require.Equal(t, "users:read", got.at("scope"))
+	token := got.at("access_token").(string)
+	got = w.send(request{method: http.MethodGet, path: "/auth/validate"}, token)
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	require.Equal(t, "users:read", got.at("data.scope"))
+	require.Equal(t, true, got.at("data.is_service_account"))
+	got = w.send(request{method: http.MethodGet, path: "/users"}, token)
+	require.Equal(t, http.StatusForbidden, got.status, "a scope gives nothing that the account lacks: %s", got.body)
 }
 
 // TestToken_OfAScopeDoesNoMore lets a narrowed token do what its scope covers, a

@@ -63,8 +63,15 @@ func invalidClient() error {
 
 // clientToken gives one answer to whatever is wrong with the credentials, at
 // one moment after its start.
-func (s *Service) clientToken(ctx context.Context, in *ClientIn) (*ClientToken, error) {
+func (s *Service) clientToken(ctx context.Context, in *ClientIn) (out *ClientToken, err error) {
 	start := s.now()
+	if in.Authorization != "" && httpapi.IsForm(ctx) { // RFC 6749, 5.2
+		defer func() {
+			if fault.Is(err, fault.ServiceAccountInvalid) {
+				httpapi.SetHeader(ctx, "WWW-Authenticate", `Basic realm="sentinel"`)
+			}
+		}()
+	}
 	secret, id, err := in.credentials(httpapi.IsForm(ctx))
 	if err != nil {
 		return nil, err
@@ -74,7 +81,7 @@ func (s *Service) clientToken(ctx context.Context, in *ClientIn) (*ClientToken, 
 		return nil, err
 	}
 	httpapi.SetHeader(ctx, "Cache-Control", "no-store")
-	out, err := s.exchange(ctx, secret, id, in.Body.TenantID, scope, start)
+	out, err = s.exchange(ctx, secret, id, in.Body.TenantID, scope, start)
 	if fault.Is(err, fault.ServiceAccountInvalid) {
 		if waiting := s.WaitUntil(ctx, start.Add(s.FailureFloor)); waiting != nil {
 			return nil, fmt.Errorf("wait to answer: %w", waiting)
