@@ -91,11 +91,11 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	a.session = &session.Service{
+	a.session = session.New(session.Config{
 		Write: a.writer, Passwords: a.passwords, Keys: session.NewKeys(a.db, a.master),
 		Signer:         crypto.Signer{Issuer: a.issuer(), Audience: "sentinel"},
-		NormaliseEmail: user.NormaliseEmail, Limit: budgets.Account,
-	}
+		NormaliseEmail: user.NormaliseEmail, Limit: budgets.Account, KnowsSection: a.knowsSection,
+	})
 	if err := a.session.Keys.Load(ctx); err != nil {
 		return nil, fmt.Errorf("load signing keys: %w", err)
 	}
@@ -105,10 +105,21 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	a.api = httpapi.New(httpapi.Config{
 		Title: "Sentinel", Version: version, TrustedProxies: cfg.TrustedProxies, Logger: logger, ShutdownTimeout: cfg.ShutdownTimeout,
 		Authenticate: a.session.Authenticate, Authorize: a.authorize, Observe: a.metrics.ObserveRequest,
-		Admit: budgets.Admit, Charge: budgets.Charge, Idempotency: &idempotency.Store{DB: a.db},
+		Admit: a.admit(budgets), Charge: budgets.Charge, Idempotency: &idempotency.Store{DB: a.db},
 	})
 	a.register()
 	return a, nil
+}
+
+// admit asks whether a call is within its budgets, and within the scope of its
+// token.
+func (a *App) admit(budgets *limit.Budgets) func(context.Context, httpapi.Route) error {
+	return func(ctx context.Context, r httpapi.Route) error {
+		if err := budgets.Admit(ctx, r); err != nil {
+			return err
+		}
+		return a.session.AdmitScope(ctx, r)
+	}
 }
 
 func (a *App) issuer() string {

@@ -60,6 +60,9 @@ func (w *world) forbidden() []secret {
 	for name, token := range w.tokens {
 		list = append(list, secret{"the token of " + name, token})
 	}
+	for token := range strings.Lines(w.given.String()) {
+		list = append(list, secret{"a token that was given", strings.TrimSuffix(token, "\n")})
+	}
 	if w.outage {
 		return list[:4] // the log of an outage tells what the database said
 	}

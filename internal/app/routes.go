@@ -1,6 +1,8 @@
 package app
 
 import (
+	"slices"
+
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
 	"github.com/sentinel-access/sentinel/internal/feature/health"
@@ -28,6 +30,15 @@ func (a *App) register() {
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
 		Policies: func() (string, string) { return a.version, "" },
 	}).Register(a.api)
+}
+
+// knowsSection reports whether a route asks for a permission on that section, or
+// a call does in its course.
+func (a *App) knowsSection(section string) bool {
+	return section == "decisions" || section == "sessions" || slices.ContainsFunc(a.api.Routes(), func(r httpapi.Route) bool {
+		p, ok := r.Access.Permission()
+		return ok && p.Section == section
+	})
 }
 
 // Routes lists every route of the API.

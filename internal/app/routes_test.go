@@ -40,11 +40,13 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 	w := startWorld(t, newDatabase(t))
 	// Public routes, each with the reason why nobody has to say who they are.
 	public := map[string]string{
-		"POST /auth/login":            "one logs in without a token",
-		"GET //.well-known/jwks.json": "public keys are public",
-		"GET //health":                "probes have no account",
-		"GET //health/live":           "probes have no account",
-		"GET //health/ready":          "probes have no account",
+		"POST /auth/login":                 "one logs in without a token",
+		"POST /auth/refresh":               "the refresh token says who calls",
+		"POST /auth/service-account/token": "the key says who calls",
+		"GET //.well-known/jwks.json":      "public keys are public",
+		"GET //health":                     "probes have no account",
+		"GET //health/live":                "probes have no account",
+		"GET //health/ready":               "probes have no account",
 	}
 	// Writes that widen nobody's access, each with the reason.
 	harmless := map[string]string{
@@ -55,6 +57,13 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"PUT /tenants/{id}/terminology":                "labels, which nothing decides by",
 		"POST /service-accounts/me/rotate-credentials": "a key for one that the caller proves to have",
 		"POST /service-accounts/{id}/validate":         "a question",
+		"POST /auth/refresh":                           "the session goes on as it is",
+		"POST /auth/service-account/token":             "a token of an account that proved who it is",
+		"POST /auth/logout":                            "it ends a session",
+		"POST /auth/revoke":                            "it ends a token",
+		"POST /auth/introspect":                        "a question",
+		"DELETE /auth/sessions":                        "it ends sessions",
+		"DELETE /auth/sessions/{id}":                   "it ends a session",
 	}
 	succeeds := map[string]bool{}
 	for _, s := range allScenarios() {

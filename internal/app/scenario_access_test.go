@@ -32,12 +32,20 @@ type call struct{ path, body string }
 // examples has one entry for every route.
 func examples() map[string]example {
 	return map[string]example{
-		"POST /auth/login":            {path: "/auth/login", body: `{"tenant_id":"ALPHA","email":"plain@alpha.example","password":"` + password + `"}`, open: true},
-		"GET /auth/validate":          {path: "/auth/validate", free: true},
-		"GET //.well-known/jwks.json": {path: "//.well-known/jwks.json", open: true},
-		"GET //health":                {path: "//health", open: true},
-		"GET //health/live":           {path: "//health/live", open: true},
-		"GET //health/ready":          {path: "//health/ready", open: true},
+		"POST /auth/login":                 {path: "/auth/login", body: `{"tenant_id":"ALPHA","email":"plain@alpha.example","password":"` + password + `"}`, open: true},
+		"POST /auth/refresh":               {path: "/auth/refresh", body: `{"refresh_token":"snr_x"}`, open: true},
+		"POST /auth/service-account/token": {path: "/auth/service-account/token", body: `{"api_key":"snt_x"}`, open: true},
+		"POST /auth/logout":                {path: "/auth/logout", free: true},
+		"POST /auth/revoke":                {path: "/auth/revoke", body: `{"token":"x"}`, free: true},
+		"POST /auth/introspect":            {path: "/auth/introspect", body: `{"token":"x"}`, free: true},
+		"GET /auth/sessions":               {path: "/auth/sessions", free: true},
+		"DELETE /auth/sessions":            {path: "/auth/sessions", free: true},
+		"DELETE /auth/sessions/{id}":       {path: "/auth/sessions/$session", free: true, foreign: []call{{"/auth/sessions/$session_b", ""}}},
+		"GET /auth/validate":               {path: "/auth/validate", free: true},
+		"GET //.well-known/jwks.json":      {path: "//.well-known/jwks.json", open: true},
+		"GET //health":                     {path: "//health", open: true},
+		"GET //health/live":                {path: "//health/live", open: true},
+		"GET //health/ready":               {path: "//health/ready", open: true},
 
 		"GET /tenants":                   {path: "/tenants"},
 		"POST /tenants":                  {path: "/tenants", body: `{"name":"Gamma","code":"GAMMA"}`, as: "operator"},
@@ -196,6 +204,8 @@ func TestAccess_OfEveryRoute(t *testing.T) {
 	w.ids["tenant_b"] = w.ids["beta"]
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.make("robot_b", "admin_b", "", "/service-accounts", `{"name":"robot"}`)
+	w.session("session", "admin", "alpha")
+	w.session("session_b", "plain_b", "beta")
 	for _, who := range []string{"admin", "plain", "operator"} {
 		w.token(who)
 	}

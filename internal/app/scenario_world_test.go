@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,8 @@ type world struct {
 	log    *lockedBuffer
 	// bodies holds every response, for the search for leaks.
 	bodies *lockedBuffer
+	// given holds the tokens that were given, a line each.
+	given *lockedBuffer
 	// outage is set while failures of the server are expected.
 	outage bool
 	stop   func() error
@@ -101,7 +104,7 @@ func startWorld(t testing.TB, database *dbtest.Database, change ...func(*app.Con
 		c(&cfg)
 	}
 	w := &world{
-		t: t, database: database, cfg: cfg, log: &lockedBuffer{}, bodies: &lockedBuffer{},
+		t: t, database: database, cfg: cfg, log: &lockedBuffer{}, bodies: &lockedBuffer{}, given: &lockedBuffer{},
 		ids: map[string]string{
 			"absent": absent, "platform": "00000000-0000-0000-0000-000000000000",
 			"super_admin": "00000000-0000-0000-0000-000000000010", "tenant_admin": "00000000-0000-0000-0000-000000000011",
@@ -241,7 +244,7 @@ func (w *world) send(r request, token string) *response {
 // check holds every answer to what all have in common.
 func (w *world) check(r request, out *response) {
 	w.t.Helper()
-	if r.path != "/auth/login" || out.status >= 300 { // a login holds the token that it is there to give
+	if !w.gives(r, out) {
 		_, _ = w.bodies.Write(append(bytes.TrimSpace(out.body), '\n'))
 	}
 	if !w.outage {
@@ -252,10 +255,13 @@ func (w *world) check(r request, out *response) {
 		require.Empty(w.t, out.body)
 		return
 	}
+	if len(out.body) == 0 && r.header["Content-Type"] == formType { // RFC 7009, 2.2
+		return
+	}
 	decoder := json.NewDecoder(bytes.NewReader(out.body))
 	decoder.UseNumber()
 	require.NoError(w.t, decoder.Decode(&out.json), "%s %s: %s", r.method, r.path, out.body)
-	if strings.HasPrefix(r.path, "//") && out.status < 400 {
+	if bare(r, out) {
 		return
 	}
 	require.Equal(w.t, out.header.Get("X-Request-ID"), out.at("meta.request_id"), "%s %s: %s", r.method, r.path, out.body)
@@ -263,6 +269,36 @@ func (w *world) check(r request, out *response) {
 	if out.status >= 400 {
 		require.NotEmpty(w.t, out.at("error.code"))
 		require.NotEmpty(w.t, out.at("error.message"))
+	}
+}
+
+// givers are the routes whose successes hold the tokens that they are there to
+// give.
+var givers = []string{"/auth/login", "/auth/refresh", "/auth/service-account/token"}
+
+const formType = "application/x-www-form-urlencoded"
+
+// gives reports whether the answer gives tokens, and keeps them for the search
+// for leaks.
+func (w *world) gives(r request, out *response) bool {
+	if !slices.Contains(givers, r.path) || out.status >= 300 {
+		return false
+	}
+	for _, found := range givenToken.FindAllSubmatch(out.body, -1) {
+		_, _ = w.given.Write(append(found[1], '\n'))
+	}
+	return true
+}
+
+var givenToken = regexp.MustCompile(`"(?:access|refresh)_token": ?"([^"]+)"`)
+
+// bare reports whether the answer is of those that have no envelope.
+func bare(r request, out *response) bool {
+	switch {
+	case strings.HasPrefix(r.path, "//"), r.path == "/auth/introspect":
+		return out.status < 400 || r.header["Content-Type"] == formType
+	default:
+		return r.header["Content-Type"] == formType
 	}
 }
 

@@ -1,23 +1,21 @@
 // Package session owns the section "auth": how an account proves who it is, the
-// tokens it gets, and the keys that sign them. What the account may do is the
-// engine's.
+// tokens it gets, how they end, and the keys that sign them. What the account
+// may do is the engine's.
 package session
 
 import (
 	"context"
-	"errors"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
+	"github.com/maypok86/otter/v2"
 
-	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
-	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/models"
@@ -26,11 +24,19 @@ import (
 // TokenLifetime is how long an access token counts.
 const TokenLifetime = 30 * time.Minute
 
-// accessToken is the "type" claim of the tokens that the API takes.
-const accessToken = "access"
+const (
+	// accessToken is the "type" claim of the tokens that the API takes.
+	accessToken = "access"
+	// defaultFloor is longer than a login takes on a machine that is not
+	// overloaded: one Argon2id hash and a transaction.
+	defaultFloor = 250 * time.Millisecond
+	// sessionsSection is the section of the API that others' sessions and tokens are.
+	sessionsSection = "sessions"
+)
 
-// Service answers the section's calls.
-type Service struct {
+// Config is what the service is made of. All is required unless it says
+// otherwise.
+type Config struct {
 	Write     *change.Writer
 	Passwords *crypto.Passwords
 	Signer    crypto.Signer
@@ -41,39 +47,104 @@ type Service struct {
 	// was named, which need not exist. It returns nil or a fault. Default: no
 	// limit.
 	Limit func(ctx context.Context, account string) error
+	// SecondFactor reports whether code is a valid second factor of user, in the
+	// transaction of the login, so that one that works once is used up by it.
+	// Without it nobody who has a second factor can log in.
+	SecondFactor func(ctx context.Context, w *change.Write, user *models.User, code string) (bool, error)
+	// KnowsSection reports whether the API has a section of that name, for the
+	// scopes of tokens. Without it no scope is known.
+	KnowsSection func(section string) bool
+	// FailureFloor is how long after its start a failed login is answered,
+	// whatever was wrong. Default 250 ms.
+	FailureFloor time.Duration
+	// WaitUntil waits for a moment of the engine's clock, or for the end of ctx.
+	// Default: a timer.
+	WaitUntil func(ctx context.Context, t time.Time) error
+}
+
+// Service answers the section's calls. Make it with [New].
+type Service struct {
+	Config
+	verified *otter.Cache[[32]byte, verified]
+	patience *patience
+}
+
+// New makes the service. It starts nothing.
+func New(c Config) *Service {
+	s := &Service{Config: c, patience: newPatience()}
+	s.verified = otter.Must(&otter.Options[[32]byte, verified]{MaximumSize: maxVerified})
+	if s.FailureFloor <= 0 {
+		s.FailureFloor = defaultFloor
+	}
+	if s.WaitUntil == nil {
+		s.WaitUntil = s.sleep
+	}
+	return s
+}
+
+func (s *Service) now() time.Time { return s.Write.Engine.Now() }
+
+func (s *Service) sleep(ctx context.Context, t time.Time) error {
+	timer := time.NewTimer(t.Sub(s.now()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Register adds the section's routes.
 func (s *Service) Register(api *httpapi.Server) {
 	sec := api.Section("Authentication", "How an account proves who it is, and the tokens it gets.")
 	httpapi.Call(sec, httpapi.Route{
-		Path: "/auth/login", Summary: "Log in with e-mail address and password", Access: httpapi.Public(), Errors: []int{401, 503},
-		Description: "An unknown tenant, an unknown address and a wrong password are one answer, given in the same time.",
+		Path: "/auth/login", Summary: "Log in with e-mail address and password", Access: httpapi.Public(), Errors: []int{401, 423},
+		Description: "An unknown tenant, an unknown address and a wrong password are one answer, given in the same time. Five failures from one network lock the account there for 15 minutes, each further lock for twice as long; ACCOUNT_LOCKED is told only after the right password.",
+		ShownOnce:   []string{"access_token", "refresh_token"},
 	}, s.login)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/auth/refresh", Summary: "Exchange a refresh token for a new pair", Access: httpapi.Public(), Errors: []int{401},
+		Description: "A refresh token works once. Used again it ends its whole session, unless the answer to the first use may have been lost: within 10 seconds, as long as its successor has not been used.",
+		ShownOnce:   []string{"access_token", "refresh_token"},
+	}, s.refresh)
+	httpapi.CallOrForm(sec, httpapi.Route{
+		Path: "/auth/service-account/token", Summary: "Exchange a service account's key for an access token", Access: httpapi.Public(), Errors: []int{401},
+		Description: "JSON: api_key, or client_id and client_secret. Also the client credentials grant of OAuth 2.0 (RFC 6749, 4.4) as a form, whose answers and errors have no envelope.",
+		Form:        true, FormErrorBody: oauthError, ShownOnce: []string{"access_token"},
+	}, s.clientToken)
 	httpapi.Get(sec, httpapi.Route{
 		Path: "/auth/validate", Summary: "Show what the access token says", Access: httpapi.Authenticated("the caller's own token"),
 	}, s.validate)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/auth/logout", Summary: "End the caller's session", Access: httpapi.Authenticated("the caller's own session"),
+		Description: "Its refresh token and all its access tokens stop working. A service account's token ends alone.",
+	}, s.logout)
+	why := "one's own tokens; others' need delete on api/sessions, and are as unknown ones without it"
+	httpapi.CallOrForm(sec, httpapi.Route{
+		Path: "/auth/revoke", Summary: "Revoke a token", Access: httpapi.Authenticated(why),
+		Description: "RFC 7009, also as JSON. An unknown token is no error. A refresh token ends with its whole session.",
+		Form:        true, FormErrorBody: oauthError,
+	}, s.revoke)
+	httpapi.Raw(sec, httpapi.Route{
+		Method: "POST", Path: "/auth/introspect", Summary: "Show what a token is worth", Errors: []int{403},
+		Access:      httpapi.Authenticated("one's own tokens; others' need read on api/sessions"),
+		Description: "RFC 7662, also as JSON, answered without envelope.",
+		Form:        true, FormErrorBody: oauthError,
+	}, s.introspect)
+	httpapi.List(sec, httpapi.Route{
+		Path: "/auth/sessions", Summary: "List the caller's sessions", Access: httpapi.Authenticated("the caller's own sessions"),
+	}, s.sessions)
+	httpapi.Delete(sec, httpapi.Route{
+		Path: "/auth/sessions", Summary: "End all of the caller's sessions, the current one included", Access: httpapi.Authenticated("the caller's own sessions"),
+	}, s.endAll)
+	httpapi.Delete(sec, httpapi.Route{
+		Path: "/auth/sessions/{id}", Summary: "End one of the caller's sessions", Access: httpapi.Authenticated("the caller's own sessions"),
+	}, s.endOne)
 	httpapi.Raw(sec, httpapi.Route{
 		Path: "/.well-known/jwks.json", Root: true, Summary: "Public keys of the access tokens", Access: httpapi.Public(),
 		Produces: "application/jwk-set+json",
 	}, s.jwks)
-}
-
-// LoginIn proves who somebody is.
-type LoginIn struct {
-	Body struct {
-		Email    string `json:"email" minLength:"1" maxLength:"320"`
-		Password string `json:"password" minLength:"1" maxLength:"1000"`
-		TenantID string `json:"tenant_id" minLength:"1" maxLength:"50" doc:"The tenant's id or code."`
-	}
-}
-
-// Login is a token and whose it is.
-type Login struct {
-	AccessToken string `json:"access_token" doc:"Send it as Authorization: Bearer."`
-	TokenType   string `json:"token_type" enum:"Bearer"`
-	ExpiresIn   int    `json:"expires_in" doc:"Seconds."`
-	User        Who    `json:"user"`
 }
 
 // Who is the account behind a token.
@@ -89,122 +160,34 @@ type Who struct {
 	} `json:"tenant"`
 }
 
-func wrong() error {
-	return fault.New(fault.InvalidCredentials, "The tenant, the e-mail address or the password is wrong.")
+// newTokenID returns a "jti" that names its account, so that a token can be
+// revoked by its id alone: nobody keeps a list of the tokens that are out.
+func newTokenID(user uuid.UUID) string {
+	random := uuid.New()
+	return base64.RawURLEncoding.EncodeToString(append(user[:], random[:]...))
 }
 
-func (s *Service) login(ctx context.Context, in *LoginIn) (*Login, error) {
-	if err := s.limit(ctx, in); err != nil {
-		return nil, err
+// accountOf returns the account that a "jti" names.
+func accountOf(jti string) (uuid.UUID, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(jti)
+	if err != nil || len(raw) != 32 {
+		return uuid.UUID{}, false
 	}
-	tenant, err := s.tenant(ctx, in.Body.TenantID)
-	if err != nil {
-		return nil, err
-	}
-	var user *models.User
-	if tenant != nil {
-		if user, err = s.find(identity.WithTenant(ctx, tenant.ID), tenant.ID, in.Body.Email); err != nil {
-			return nil, err
-		}
-	}
-	if user == nil || user.PasswordHash == nil {
-		if err := s.Passwords.VerifyDummy(ctx, in.Body.Password); err != nil {
-			return nil, err
-		}
-		return nil, wrong()
-	}
-	ok, err := s.Passwords.Verify(ctx, in.Body.Password, *user.PasswordHash)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, wrong()
-	}
-	return s.open(identity.WithTenant(ctx, tenant.ID), tenant, user)
+	return uuid.UUID(raw[:16]), true
 }
 
-// tenant finds a tenant by id or code, nil if there is none.
-func (s *Service) tenant(ctx context.Context, idOrCode string) (*models.Tenant, error) {
-	var t models.Tenant
-	err := s.Write.DB.InSystemReadTx(ctx, db.LoginTenant, func(tx *db.Tx) error {
-		if id, err := uuid.Parse(idOrCode); err == nil {
-			return tx.Where("id = ?", id).Take(&t).Error
-		}
-		return tx.Where("code = ?", strings.ToUpper(idOrCode)).Take(&t).Error
-	})
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil //nolint:nilnil // no such tenant is an answer that login must not tell
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find tenant: %w", err)
-	}
-	return &t, nil
-}
-
-func (s *Service) find(ctx context.Context, tenant uuid.UUID, email string) (*models.User, error) {
-	normal, ok := s.NormaliseEmail(email)
-	if !ok {
-		return nil, nil //nolint:nilnil // as above
-	}
-	var u models.User
-	err := s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
-		return tx.Where("tenant_id = ? AND email = ?", tenant, normal).Take(&u).Error
-	})
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil //nolint:nilnil // as above
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find account: %w", err)
-	}
-	return &u, nil
-}
-
-// open makes a session for an account whose password was right.
-func (s *Service) open(ctx context.Context, tenant *models.Tenant, user *models.User) (*Login, error) {
-	subject, err := s.Write.Engine.Account(ctx, tenant.ID, user.ID)
-	if fault.Is(err, fault.TokenRevoked) {
-		return nil, wrong()
-	}
-	if err != nil {
-		return nil, err
-	}
-	roles, err := s.Write.Engine.RoleNames(ctx, tenant.ID, user.ID)
-	if err != nil {
-		return nil, err
-	}
-	now := s.Write.Engine.Now()
-	claims := crypto.Claims{
-		Subject: user.ID, TenantID: tenant.ID, Roles: roles, IsServiceAccount: user.IsServiceAccount, Type: accessToken,
-		SessionID: uuid.NewString(), TokenID: uuid.NewString(), Epoch: int64(subject.TokenEpoch),
-		IssuedAt: now, ExpiresAt: now.Add(TokenLifetime),
-	}
+// sign completes and signs the claims of an access token issued at now.
+func (s *Service) sign(ctx context.Context, c crypto.Claims, now time.Time) (string, error) {
+	c.Type, c.TokenID, c.IssuedAt, c.ExpiresAt = accessToken, newTokenID(c.Subject), now, now.Add(TokenLifetime)
 	key, err := s.Keys.Active(ctx)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	token, err := s.Signer.Sign(claims, key)
+	token, err := s.Signer.Sign(c, key)
 	if err != nil {
-		return nil, fmt.Errorf("sign access token: %w", err)
+		return "", fmt.Errorf("sign access token: %w", err)
 	}
-	ctx = identity.WithPrincipal(ctx, &identity.Principal{UserID: user.ID, HomeTenantID: tenant.ID, Email: user.Email, SessionID: claims.SessionID})
-	err = s.Write.Plain(ctx, func(w *change.Write) error {
-		err := w.Exec(`
-UPDATE sentinel.users
-SET last_login = ?, login_count = login_count + 1
-WHERE tenant_id = ?
-AND id = ?`, now, tenant.ID, user.ID).Error
-		if err != nil {
-			return fmt.Errorf("count login: %w", err)
-		}
-		return w.Record(audit.Event{Action: "session.login", ResourceType: "user", ResourceID: user.ID})
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := &Login{AccessToken: token, TokenType: "Bearer", ExpiresIn: int(TokenLifetime / time.Second)}
-	out.User = Who{ID: user.ID, Email: user.Email, IsServiceAccount: user.IsServiceAccount, Roles: roles}
-	out.User.Tenant.ID, out.User.Tenant.Name, out.User.Tenant.Code = tenant.ID, tenant.Name, tenant.Code
-	return out, nil
+	return token, nil
 }
 
 // Claims are what the caller's token says and stands for.
@@ -215,19 +198,28 @@ type Claims struct {
 	Email            string    `json:"email"`
 	IsServiceAccount bool      `json:"is_service_account"`
 	SessionID        string    `json:"session_id"`
+	TokenID          string    `json:"token_id"`
+	Scope            string    `json:"scope" doc:"What the token is narrowed to, separated by spaces; empty for no limit."`
+	IssuedAt         time.Time `json:"issued_at"`
+	ExpiresAt        time.Time `json:"expires_at"`
 	Roles            []string  `json:"roles" doc:"The names of the roles the account has now."`
 }
 
 func (s *Service) validate(ctx context.Context, _ *struct{}) (*Claims, error) {
 	p, _ := identity.PrincipalFrom(ctx)
 	acting, _ := identity.TenantFrom(ctx)
+	token, ok := claimsFrom(ctx)
+	if !ok {
+		return nil, fault.New(fault.Unauthenticated, "Log in and send the access token.")
+	}
 	roles, err := s.Write.Engine.RoleNames(ctx, p.HomeTenantID, p.UserID)
 	if err != nil {
 		return nil, err
 	}
 	return &Claims{
-		UserID: p.UserID, TenantID: p.HomeTenantID, ActingTenantID: acting, Email: p.Email,
-		IsServiceAccount: p.IsServiceAccount, SessionID: p.SessionID, Roles: roles,
+		UserID: p.UserID, TenantID: p.HomeTenantID, ActingTenantID: acting, Email: p.Email, IsServiceAccount: p.IsServiceAccount,
+		SessionID: p.SessionID, TokenID: p.TokenID, Scope: strings.Join(p.Scope, " "),
+		IssuedAt: token.IssuedAt, ExpiresAt: token.ExpiresAt, Roles: roles,
 	}, nil
 }
 
@@ -237,40 +229,4 @@ func (s *Service) jwks(ctx context.Context, _ *struct{}) (*httpapi.Reply[crypto.
 		return nil, err
 	}
 	return &httpapi.Reply[crypto.JWKS]{Body: set, Header: map[string]string{"Cache-Control": "public, max-age=300"}}, nil
-}
-
-// Authenticate turns an access token, and the tenant that X-Tenant-ID names if
-// any, into a context that carries who calls and where. The account behind the
-// token is asked about every time: one that was deactivated is out at once.
-func (s *Service) Authenticate(ctx context.Context, bearer, tenantHeader string) (context.Context, error) {
-	if err := s.Keys.Load(ctx); err != nil {
-		return nil, err
-	}
-	claims, err := s.Signer.Verify(bearer, s.Keys.Verifier(ctx), s.Write.Engine.Now())
-	if err != nil {
-		return nil, err
-	}
-	if claims.Type != accessToken {
-		return nil, fault.New(fault.Unauthenticated, "This is no access token. Log in and send the access token.")
-	}
-	account, err := s.Write.Engine.Account(ctx, claims.TenantID, claims.Subject)
-	if err != nil {
-		return nil, err
-	}
-	if account.Voids(int(claims.Epoch), claims.IssuedAt, claims.TokenID, claims.SessionID) {
-		return nil, fault.New(fault.TokenRevoked, "This token was revoked. Log in again.")
-	}
-	p := &identity.Principal{
-		UserID: account.ID, HomeTenantID: claims.TenantID, Email: account.Email, IsServiceAccount: account.IsServiceAccount,
-		SessionID: claims.SessionID, TokenID: claims.TokenID,
-	}
-	ctx = identity.WithPrincipal(ctx, p)
-	if tenantHeader == "" {
-		return ctx, nil
-	}
-	target, err := uuid.Parse(tenantHeader)
-	if err != nil {
-		return nil, fault.InvalidAt("header.X-Tenant-ID", "must be the id of a tenant")
-	}
-	return s.Write.Engine.EnterTenant(ctx, p, target)
 }

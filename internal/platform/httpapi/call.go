@@ -23,6 +23,8 @@ type call struct {
 	start  time.Time
 	ctx    context.Context //nolint:containedctx // the request's own, handed on by the guard
 	route  *Route
+	// form is set if the body is a form and the route takes one.
+	form bool
 	// violations were found before huma's validation and are reported with it.
 	violations []fault.Field
 	header     map[string]string

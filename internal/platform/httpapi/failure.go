@@ -110,6 +110,9 @@ func (e *failure) MarshalJSON() ([]byte, error) {
 	if e.call != nil && e.call.route != nil && e.call.route.ErrorBody != nil {
 		return json.Marshal(e.call.route.ErrorBody(e.status, e.fault))
 	}
+	if e.call != nil && e.call.form && e.call.route.FormErrorBody != nil {
+		return json.Marshal(e.call.route.FormErrorBody(e.status, e.fault))
+	}
 	body := ErrorEnvelope{Error: ErrorDetail{Code: string(e.fault.Kind), Message: e.fault.Message, Details: details(e.fault)}}
 	if e.call != nil {
 		body.Meta = e.call.meta()

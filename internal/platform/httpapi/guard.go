@@ -65,6 +65,9 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 			defer s.finish(fctx, c)
 		}
 		c.route = r
+		if r.Form {
+			c.form, _ = mediaType(fctx, r)
+		}
 		timeout := orDefault(r.Timeout, s.cfg.RequestTimeout)
 		ctx, cancel := context.WithTimeout(c.ctx, timeout)
 		defer cancel()

@@ -99,6 +99,9 @@ type Route struct {
 	// ErrorBody replaces the error envelope where a standard says how errors
 	// look. Its result is encoded as JSON.
 	ErrorBody func(status int, err *fault.Error) any
+	// FormErrorBody is ErrorBody for the callers who sent a form, as clients of
+	// OAuth do.
+	FormErrorBody func(status int, err *fault.Error) any
 	// ShownOnce are the members of a success that hold a secret nobody is shown
 	// again, by their path below "data", such as "api_key": a replay of the answer
 	// leaves them out.
