@@ -5,9 +5,27 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/models"
 )
+
+// Held is what an account has of its own, whatever its validity.
+type Held struct {
+	Roles, Groups []uuid.UUID
+}
+
+// Nodes names all of it as in the role graph.
+func (h *Held) Nodes() []string {
+	nodes := make([]string, 0, len(h.Roles)+len(h.Groups))
+	for _, id := range h.Roles {
+		nodes = append(nodes, rbac.Role(id))
+	}
+	for _, id := range h.Groups {
+		nodes = append(nodes, rbac.Group(id))
+	}
+	return nodes
+}
 
 // HeldBy returns what each of some accounts of the tenant has of its own, with
 // an entry for every one of them.

@@ -54,20 +54,3 @@ func Give(ctx context.Context, w *change.Write, account uuid.UUID, roles, groups
 	}
 	return nodes, nil
 }
-
-// Held is what an account has of its own, whatever its validity.
-type Held struct {
-	Roles, Groups []uuid.UUID
-}
-
-// Nodes names all of it as in the role graph.
-func (h *Held) Nodes() []string {
-	nodes := make([]string, 0, len(h.Roles)+len(h.Groups))
-	for _, id := range h.Roles {
-		nodes = append(nodes, rbac.Role(id))
-	}
-	for _, id := range h.Groups {
-		nodes = append(nodes, rbac.Group(id))
-	}
-	return nodes
-}
