@@ -110,7 +110,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Tenan
 		if !operator || tenant != identity.PlatformTenant {
 			q = q.Where("(id = ? OR id IN (SELECT tenant_id FROM sentinel.tenant_ancestors WHERE ancestor_id = ?))", tenant, tenant)
 		}
-		q = crud.Search(q, in.Search, "name", "code")
+		q = crud.Contains(q, in.Search, "name", "code")
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	}

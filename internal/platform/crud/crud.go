@@ -122,8 +122,19 @@ func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T
 	return page, nil
 }
 
-// Search narrows q to rows of which a column contains text, whatever the case.
-func Search(q *gorm.DB, text string, columns ...string) *gorm.DB {
+// Search narrows q to rows of which a searched column contains text, whatever
+// the case. kind is the table, as the database's function search knows it; q is
+// of the transaction's tenant, which is the only one that the function searches.
+func Search(q *gorm.DB, kind, text string) *gorm.DB {
+	if text == "" {
+		return q
+	}
+	return q.Where("id IN (SELECT sentinel.search(?, ?))", kind, text)
+}
+
+// Contains narrows q to rows of which a column contains text, whatever the case,
+// by looking at each: for tables without entries in the database's search.
+func Contains(q *gorm.DB, text string, columns ...string) *gorm.DB {
 	if text == "" {
 		return q
 	}
