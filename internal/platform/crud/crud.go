@@ -107,13 +107,15 @@ func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T
 	if err := q.Model(new(M)).Count(&page.Total).Error; err != nil {
 		return page, fmt.Errorf("count: %w", err)
 	}
+	inOrder := clause.OrderBy{Columns: []clause.OrderByColumn{
+		{Column: clause.Column{Name: order.Column}, Desc: order.Descending},
+		{Column: clause.Column{Name: "id"}, Desc: order.Descending},
+	}}
+	// The page is found by id and read afterwards: what a deep page skips or
+	// sorts is not whole rows.
+	ids := q.Model(new(M)).Select("id").Clauses(inOrder).Limit(in.Limit).Offset(in.Offset())
 	var rows []M
-	err := q.
-		Order(clause.OrderByColumn{Column: clause.Column{Name: order.Column}, Desc: order.Descending}).
-		Order(clause.OrderByColumn{Column: clause.Column{Name: "id"}, Desc: order.Descending}).
-		Limit(in.Limit).Offset(in.Offset()).
-		Find(&rows).Error
-	if err != nil {
+	if err := q.Session(&gorm.Session{NewDB: true}).Where("id IN (?)", ids).Clauses(inOrder).Find(&rows).Error; err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
 	for i := range rows {
