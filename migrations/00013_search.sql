@@ -102,7 +102,7 @@ $$;
 
 -- +goose StatementBegin
 CREATE FUNCTION sentinel.search(p_kind text, p_text text) RETURNS SETOF uuid
-    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER ROWS 100
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER ROWS 20
     SET search_path = pg_catalog, sentinel, pg_temp
     -- Each text has a plan of its own: a rare one reads the index, a short one
     -- the tenant's entries.

@@ -57,6 +57,19 @@ FROM sizes, generate_series(0, users - 1) n, LATERAL (SELECT DISTINCT g FROM unn
 INSERT INTO sentinel.user_roles (tenant_id, user_id, role_id, role_tenant_id)
 SELECT tenant, md5(tenant || 'user1')::uuid, '00000000-0000-0000-0000-000000000011', '00000000-0000-0000-0000-000000000000'
 FROM sizes WHERE large;
+INSERT INTO sentinel.refresh_tokens (tenant_id, user_id, family_id, family_expires_at, token_hash, expires_at)
+SELECT tenant, md5(tenant || 'user' || n)::uuid, gen_random_uuid(), now() + interval '1 day', sha256(convert_to(tenant || 'token' || n, 'UTF8')), now() + interval '1 day'
+FROM sizes, generate_series(0, users - 1) n;
+INSERT INTO sentinel.token_blacklist (tenant_id, jti, user_id, expires_at)
+SELECT tenant, gen_random_uuid()::text, md5(tenant || 'user' || n)::uuid, now() + interval '1 day'
+FROM sizes, generate_series(0, users - 1, 3) n;
+INSERT INTO sentinel.idempotency_keys (tenant_id, principal_id, principal_tenant_id, route, key, request_hash, expires_at)
+SELECT tenant, md5(tenant || 'user' || n)::uuid, tenant, 'POST /users', 'key', ''::bytea, now() + interval '1 day'
+FROM sizes, generate_series(0, users - 1) n;
+INSERT INTO sentinel.users (tenant_id, username, is_service_account, service_account_key_id, service_account_key_hash, display_name)
+SELECT tenant, 'service', true, md5(tenant::text), ''::bytea, 'Gateway' FROM sizes WHERE NOT large;
+INSERT INTO sentinel.audit_heads (tenant_id)
+SELECT tenant FROM sizes;
 DROP TABLE sizes`
 
 // fillLarge runs largeSQL and names what it made in tenant "large": "boss", its

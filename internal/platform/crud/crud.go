@@ -111,11 +111,12 @@ func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T
 		{Column: clause.Column{Name: order.Column}, Desc: order.Descending},
 		{Column: clause.Column{Name: "id"}, Desc: order.Descending},
 	}}
-	// The page is found by id and read afterwards: what a deep page skips or
-	// sorts is not whole rows.
+	// The page is found by id and read afterwards, so that what a deep page skips
+	// or sorts is not whole rows. As an array, ids are looked up one by one
+	// whatever the planner thinks of the list.
 	ids := q.Model(new(M)).Select("id").Clauses(inOrder).Limit(in.Limit).Offset(in.Offset())
 	var rows []M
-	if err := q.Session(&gorm.Session{NewDB: true}).Where("id IN (?)", ids).Clauses(inOrder).Find(&rows).Error; err != nil {
+	if err := q.Session(&gorm.Session{NewDB: true}).Where("id = ANY (ARRAY(?))", ids).Clauses(inOrder).Find(&rows).Error; err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
 	for i := range rows {
