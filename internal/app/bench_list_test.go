@@ -9,7 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
 const (
@@ -50,6 +55,27 @@ func BenchmarkList(b *testing.B) {
 			b.ReportMetric(float64(slow.Microseconds())/1000, "p99-ms")
 			if middle > budget && users <= 10_000 {
 				b.Errorf("%s took %s, more than %s", list.name, middle, budget)
+			}
+		})
+	}
+}
+
+// BenchmarkSubject measures what the first question about a subject loads.
+func BenchmarkSubject(b *testing.B) {
+	w := startWorld(b, newDatabase(b))
+	w.fillLarge(1000)
+	tenant, user := uuid.MustParse(w.ids["large"]), uuid.MustParse(w.ids["boss"])
+	ctx := identity.WithTenant(b.Context(), tenant)
+	for name, load := range map[string]func(*db.Tx) error{
+		"transaction": func(*db.Tx) error { return nil },
+		"transaction and subject": func(tx *db.Tx) error {
+			_, err := engine.LoadSubject(tx, tenant, user)
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				require.NoError(b, w.database.DB.InReadTx(ctx, load))
 			}
 		})
 	}

@@ -159,6 +159,12 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		{"search", get("/users?search=anna.abel.500@"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx"}}},
 		{"search of a letter", get("/users?search=a"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx", "search_entries_pkey"}}},
 		{"resources by code", get("/resources?search=node-777"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx"}}},
+		{"a write", func(t *testing.T) {
+			answer := w.send(request{method: http.MethodPatch, path: "/users/$someone", body: `{"display_name":"Renamed"}`}, boss)
+			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
+		}, map[string][]string{
+			"FOR UPDATE OF h": {"audit_heads_pkey"}, "UPDATE sentinel.search_entries": {"search_entries_pkey"},
+		}},
 		// The server does not ask these yet, or not in a call of its own.
 		{"account by key", ask("SELECT * FROM sentinel.users WHERE service_account_key_id = ?", "x"), map[string][]string{"key_id": {"users_service_account_key_id_key"}}},
 		{
