@@ -24,13 +24,22 @@ func TestFiles_AllGoDown(t *testing.T) {
 	}
 }
 
-// upPart returns the statements of a migration without statement blocks.
+// upPart returns the statements of a migration.
 func upPart(t *testing.T, name string) string {
 	t.Helper()
 	data, err := fs.ReadFile(migrations.FS, name)
 	require.NoError(t, err)
 	up, _, _ := strings.Cut(string(data), "-- +goose Down")
 	return "BEGIN;" + up + "COMMIT;"
+}
+
+// downPart returns the statements that revert a migration.
+func downPart(t *testing.T, name string) string {
+	t.Helper()
+	data, err := fs.ReadFile(migrations.FS, name)
+	require.NoError(t, err)
+	_, down, _ := strings.Cut(string(data), "-- +goose Down")
+	return "BEGIN;" + down + "COMMIT;"
 }
 
 func connectAfterTest(t *testing.T, url string) *pgx.Conn {

@@ -94,6 +94,14 @@ func withUser(t *testing.T, raw, user, password, database string) string {
 	return u.String()
 }
 
+func withDatabase(t *testing.T, raw, database string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	require.NoError(t, err)
+	u.Path = "/" + database
+	return u.String()
+}
+
 func TestSystemData_CanBeRepeated(t *testing.T) {
 	f := setup(t)
 	count := func() []int {

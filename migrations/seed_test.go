@@ -124,7 +124,7 @@ func keys(m map[string]bool) []string {
 }
 
 // keptByTriggers have rows as soon as there are others.
-var keptByTriggers = []string{"policy_revision", "subject_changes", "tenant_ancestors"}
+var keptByTriggers = []string{"policy_revision", "search_entries", "subject_changes", "tenant_ancestors"}
 
 // seedEveryTable writes a row into every table with a tenant_id, in each tenant.
 // A table that it cannot fill needs its samples above.

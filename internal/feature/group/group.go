@@ -89,7 +89,7 @@ type ListIn struct {
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Group], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
-		q := crud.Search(tx.Where("tenant_id = ?", tenant), in.Search, "name", "display_name", "description")
+		q := crud.Search(tx.Where("tenant_id = ?", tenant), "groups", in.Search)
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	})

@@ -75,7 +75,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[direc
 		if in.Effect != "" {
 			q = q.Where("effect = ?", in.Effect)
 		}
-		q = crud.Search(q, in.Search, "name")
+		q = crud.Search(q, "permissions", in.Search)
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, directory.ViewPermission)
 		return err
 	})

@@ -94,7 +94,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Resou
 		if in.Type != "" {
 			q = q.Where("type = ?", in.Type)
 		}
-		q = crud.Search(q, in.Search, "name", "code")
+		q = crud.Search(q, "resources", in.Search)
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	})

@@ -117,7 +117,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Role]
 		if in.IsAssignable.Set {
 			q = q.Where("is_assignable = ?", in.IsAssignable.Value)
 		}
-		q = crud.Search(q, in.Search, "name", "display_name", "description")
+		q = crud.Search(q, "roles", in.Search)
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	})

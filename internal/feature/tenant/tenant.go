@@ -150,7 +150,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Tenan
 		if in.Parent.Set {
 			q = q.Where("parent_tenant_id = ?", in.Parent.Value)
 		}
-		q = crud.Search(q, in.Search, "name", "code")
+		q = crud.Contains(q, in.Search, "name", "code")
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	}

@@ -107,13 +107,16 @@ func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T
 	if err := q.Model(new(M)).Count(&page.Total).Error; err != nil {
 		return page, fmt.Errorf("count: %w", err)
 	}
+	inOrder := clause.OrderBy{Columns: []clause.OrderByColumn{
+		{Column: clause.Column{Name: order.Column}, Desc: order.Descending},
+		{Column: clause.Column{Name: "id"}, Desc: order.Descending},
+	}}
+	// The page is found by id and read afterwards, so that what a deep page skips
+	// or sorts is not whole rows. As an array, ids are looked up one by one
+	// whatever the planner thinks of the list.
+	ids := q.Model(new(M)).Select("id").Clauses(inOrder).Limit(in.Limit).Offset(in.Offset())
 	var rows []M
-	err := q.
-		Order(clause.OrderByColumn{Column: clause.Column{Name: order.Column}, Desc: order.Descending}).
-		Order(clause.OrderByColumn{Column: clause.Column{Name: "id"}, Desc: order.Descending}).
-		Limit(in.Limit).Offset(in.Offset()).
-		Find(&rows).Error
-	if err != nil {
+	if err := q.Session(&gorm.Session{NewDB: true}).Where("id = ANY (ARRAY(?))", ids).Clauses(inOrder).Find(&rows).Error; err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
 	for i := range rows {
@@ -122,8 +125,19 @@ func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T
 	return page, nil
 }
 
-// Search narrows q to rows of which a column contains text, whatever the case.
-func Search(q *gorm.DB, text string, columns ...string) *gorm.DB {
+// Search narrows q to rows of which a searched column contains text, whatever
+// the case. kind is the table, as the database's function search knows it; q is
+// of the transaction's tenant, which is the only one that the function searches.
+func Search(q *gorm.DB, kind, text string) *gorm.DB {
+	if text == "" {
+		return q
+	}
+	return q.Where("id IN (SELECT sentinel.search(?, ?))", kind, text)
+}
+
+// Contains narrows q to rows of which a column contains text, whatever the case,
+// by looking at each: for tables without entries in the database's search.
+func Contains(q *gorm.DB, text string, columns ...string) *gorm.DB {
 	if text == "" {
 		return q
 	}

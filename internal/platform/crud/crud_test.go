@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
@@ -111,10 +112,14 @@ func TestSearch_TakesWildcardsAsText(t *testing.T) {
 		for text, want := range map[string]int64{
 			"": 5, "G3": 1, "50% OF": 5, "%": 5, "1_x": 2, "1-x": 0, "_": 5, "g_": 0, `\`: 0, "'": 0, "g0": 1, `%' OR ''='`: 0,
 		} {
-			q := Search(tx.Where("tenant_id = ?", f.mine), text, "name", "display_name")
-			page, err := List(q, httpapi.PageIn{Page: 1, Limit: 10}, Order{}, func(g *models.Group) *uuid.UUID { return &g.ID })
-			require.NoError(t, err)
-			require.Equal(t, want, page.Total, "%q", text)
+			for how, q := range map[string]*gorm.DB{
+				"search":   Search(tx.Where("tenant_id = ?", f.mine), "groups", text),
+				"contains": Contains(tx.Where("tenant_id = ?", f.mine), text, "name", "display_name"),
+			} {
+				page, err := List(q, httpapi.PageIn{Page: 1, Limit: 10}, Order{}, func(g *models.Group) *uuid.UUID { return &g.ID })
+				require.NoError(t, err)
+				require.Equal(t, want, page.Total, "%s %q", how, text)
+			}
 		}
 	})
 }

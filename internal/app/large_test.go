@@ -1,0 +1,191 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/platform/crypto"
+)
+
+// largeSQL fills a database as an installation of some years has it: a thousand
+// tenants of a few people, and one, LARGE, with $users. A role and a group of
+// LARGE are everybody's, others are of a few.
+const largeSQL = `
+SELECT set_config('sentinel.scope', 'system', false);
+INSERT INTO sentinel.tenants (id, name, code)
+SELECT md5('tenant' || n)::uuid, CASE n WHEN 0 THEN 'Large' ELSE 'Line ' || n || ' Shipping' END, CASE n WHEN 0 THEN 'LARGE' ELSE 'LINE-' || n END
+FROM generate_series(0, 999) n;
+CREATE TEMP TABLE sizes AS
+SELECT md5('tenant' || n)::uuid AS tenant, n = 0 AS large, CASE n WHEN 0 THEN $users ELSE 10 END AS users
+FROM generate_series(0, 999) n;
+INSERT INTO sentinel.roles (id, tenant_id, name, display_name, description, priority, created_at)
+SELECT md5(tenant || 'role' || n)::uuid, tenant, 'role-' || n, 'Duty ' || n, 'What people on duty ' || n || ' of the watch may do.', n % 900, now() - n * interval '1 minute'
+FROM sizes, generate_series(0, CASE WHEN large THEN 499 ELSE 2 END) n;
+INSERT INTO sentinel.groups (id, tenant_id, name, display_name, description, created_at)
+SELECT md5(tenant || 'group' || n)::uuid, tenant, 'group-' || n, 'Crew ' || n, 'The crew of vessel ' || n || '.', now() - n * interval '1 minute'
+FROM sizes, generate_series(0, CASE WHEN large THEN 999 ELSE 2 END) n;
+INSERT INTO sentinel.resources (id, tenant_id, type, name, code, path, created_at)
+SELECT md5(tenant || 'resource' || n)::uuid, tenant, (ARRAY['vessel', 'terminal', 'manifest'])[1 + n % 3], 'Node ' || n, 'node-' || n, '', now() - n * interval '1 minute'
+FROM sizes, generate_series(0, CASE WHEN large THEN $users - 1 ELSE 2 END) n;
+INSERT INTO sentinel.permissions (id, tenant_id, name, resource_type, resource_path, actions, created_at)
+SELECT md5(tenant || 'permission' || n)::uuid, tenant, 'Read manifests of line ' || n, (ARRAY['vessel', 'terminal', 'manifest'])[1 + n % 3],
+  (ARRAY['vessel', 'terminal', 'manifest'])[1 + n % 3] || '/line-' || n || '-*', '{read}', now() - n * interval '1 minute'
+FROM sizes, generate_series(0, CASE WHEN large THEN 1999 ELSE 2 END) n;
+INSERT INTO sentinel.role_permissions (tenant_id, role_id, permission_id)
+SELECT tenant, md5(tenant || 'role' || n % CASE WHEN large THEN 500 ELSE 3 END)::uuid, md5(tenant || 'permission' || n)::uuid
+FROM sizes, generate_series(0, CASE WHEN large THEN 1999 ELSE 2 END) n;
+INSERT INTO sentinel.users (id, tenant_id, email, username, display_name, external_id, attributes, last_login, is_active, created_at)
+SELECT md5(tenant || 'user' || n)::uuid, tenant,
+  lower(first[1 + n % 20] || '.' || last[1 + n / 20 % 25]) || '.' || n || '@' || CASE WHEN large THEN 'large' ELSE 'line' END || '.example',
+  'u' || n, first[1 + n % 20] || ' ' || last[1 + n / 20 % 25], 'hr-' || n, '{"department": "operations", "site": "Piraeus", "level": 3}',
+  CASE WHEN n % 5 > 0 THEN now() - n * interval '7 minutes' END, n % 50 > 0, now() - n * interval '1 minute'
+FROM sizes, generate_series(0, users - 1) n,
+  (SELECT ARRAY['Anna','Bruno','Carla','David','Elena','Farid','Grace','Hugo','Ines','Jonas','Kira','Liam','Maria','Nikos','Olga','Pedro','Quinn','Rosa','Samir','Tessa'] AS first,
+    ARRAY['Abel','Bauer','Costa','Diaz','Evans','Fischer','Garcia','Haas','Ito','Jensen','Kowalski','Lopez','Meyer','Novak','Olsen','Papas','Quist','Rossi','Silva','Tanaka','Urban','Vogel','Weber','Xu','Zeman'] AS last) names;
+INSERT INTO sentinel.user_roles (tenant_id, user_id, role_id, role_tenant_id)
+SELECT tenant, md5(tenant || 'user' || n)::uuid, md5(tenant || 'role' || r)::uuid, tenant
+FROM sizes, generate_series(0, users - 1) n, LATERAL (SELECT DISTINCT r FROM unnest(ARRAY[0, 1 + n % CASE WHEN large THEN 499 ELSE 2 END]) r) held;
+INSERT INTO sentinel.user_groups (tenant_id, user_id, group_id)
+SELECT tenant, md5(tenant || 'user' || n)::uuid, md5(tenant || 'group' || g)::uuid
+FROM sizes, generate_series(0, users - 1) n, LATERAL (SELECT DISTINCT g FROM unnest(ARRAY[0, 1 + n % CASE WHEN large THEN 999 ELSE 2 END, 1 + n * 7 % CASE WHEN large THEN 999 ELSE 2 END]) g) held;
+INSERT INTO sentinel.user_roles (tenant_id, user_id, role_id, role_tenant_id)
+SELECT tenant, md5(tenant || 'user1')::uuid, '00000000-0000-0000-0000-000000000011', '00000000-0000-0000-0000-000000000000'
+FROM sizes WHERE large;
+INSERT INTO sentinel.refresh_tokens (tenant_id, user_id, family_id, family_expires_at, token_hash, expires_at)
+SELECT tenant, md5(tenant || 'user' || n)::uuid, gen_random_uuid(), now() + interval '1 day', sha256(convert_to(tenant || 'token' || n, 'UTF8')), now() + interval '1 day'
+FROM sizes, generate_series(0, users - 1) n;
+INSERT INTO sentinel.token_blacklist (tenant_id, jti, user_id, expires_at)
+SELECT tenant, gen_random_uuid()::text, md5(tenant || 'user' || n)::uuid, now() + interval '1 day'
+FROM sizes, generate_series(0, users - 1, 3) n;
+INSERT INTO sentinel.idempotency_keys (tenant_id, principal_id, principal_tenant_id, route, key, request_hash, expires_at)
+SELECT tenant, md5(tenant || 'user' || n)::uuid, tenant, 'POST /users', 'key', ''::bytea, now() + interval '1 day'
+FROM sizes, generate_series(0, users - 1) n;
+INSERT INTO sentinel.users (tenant_id, username, is_service_account, service_account_key_id, service_account_key_hash, display_name)
+SELECT tenant, 'service', true, md5(tenant::text), ''::bytea, 'Gateway' FROM sizes WHERE NOT large;
+INSERT INTO sentinel.audit_heads (tenant_id)
+SELECT tenant FROM sizes;
+DROP TABLE sizes`
+
+// fillLarge runs largeSQL and names what it made in tenant "large": "boss", its
+// administrator, and "someone"; roles and groups that all have, or few.
+func (w *world) fillLarge(users int) {
+	w.t.Helper()
+	conn, err := pgx.Connect(w.t.Context(), w.database.OwnerURL)
+	require.NoError(w.t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(w.t.Context())) }()
+	_, err = conn.PgConn().Exec(w.t.Context(), strings.ReplaceAll(largeSQL, "$users", strconv.Itoa(users))).ReadAll()
+	require.NoError(w.t, err)
+	// As the server's own maintenance would have done by then.
+	_, err = conn.Exec(w.t.Context(), "VACUUM ANALYZE")
+	require.NoError(w.t, err)
+	w.ids["large"] = w.column(w.t, "SELECT id::text FROM sentinel.tenants WHERE code = 'LARGE'")[0]
+	for name, seed := range map[string]string{
+		"boss": "user1", "someone": "user2", "role_all": "role0", "role_few": "role1", "group_all": "group0", "group_few": "group1",
+	} {
+		w.ids[name] = w.column(w.t, "SELECT md5($1 || $2)::uuid::text", w.ids["large"], seed)[0]
+	}
+}
+
+// tokenIn makes a token of an account of the named tenant.
+func (w *world) tokenIn(user, tenant string) string {
+	w.t.Helper()
+	c := w.claims(user, tenant)
+	c.ExpiresAt = c.IssuedAt.Add(expiry)
+	token, err := crypto.Signer{Issuer: "sentinel", Audience: "sentinel"}.Sign(c, w.signingKeyOf())
+	require.NoError(w.t, err)
+	return token
+}
+
+// largeList is a list of the large installation and how many it finds.
+type largeList struct {
+	name, path string
+	// operator asks in the platform's tenant; otherwise LARGE's administrator.
+	operator bool
+	total    int
+}
+
+// largeLists are every list with every search, filter and order that it has.
+func largeLists(users int) []largeList {
+	last := (users + 49) / 50
+	lists := []largeList{
+		{name: "tenants", path: "/tenants?", operator: true, total: 1001},
+		{name: "tenants, 1000 of them", path: "/tenants?limit=1000", operator: true, total: 1001},
+		{name: "tenants, last page", path: "/tenants?page=21", operator: true, total: 1001},
+		{name: "tenants, search", path: "/tenants?search=shipping", operator: true, total: 999},
+		{name: "tenants, search of one", path: "/tenants?search=line-777", operator: true, total: 1},
+		{name: "users", path: "/users?", total: users},
+		{name: "users, 1000 of them", path: "/users?limit=1000", total: users},
+		{name: "users, deep page", path: fmt.Sprint("/users?page=", last/2), total: users},
+		{name: "users, last page", path: fmt.Sprint("/users?page=", last), total: users},
+		{name: "users, last page by e-mail", path: fmt.Sprint("/users?sort=email&page=", last), total: users},
+		{name: "users, active", path: "/users?is_active=true", total: users - users/50},
+		{name: "users, service accounts", path: "/users?is_service_account=true"},
+		{name: "users, role of all", path: "/users?role=$role_all", total: users},
+		{name: "users, role of few", path: "/users?role=$role_few", total: (users + 498) / 499},
+		{name: "users, group of all", path: "/users?group=$group_all", total: users},
+		{name: "users, group of all by last login", path: "/users?group=$group_all&sort=last_login&order=desc", total: users},
+		{name: "users, group of few", path: "/users?group=$group_few&role=$role_all"},
+		{name: "users, search of one", path: "/users?search=anna.abel.500@", total: 1},
+		{name: "users, search of many", path: "/users?search=kowalski", total: users / 25},
+		{name: "users, search of all", path: "/users?search=large.example", total: users},
+		{name: "users, search of all, last page", path: fmt.Sprint("/users?search=large.example&sort=email&page=", last), total: users},
+		{name: "users, search of a letter", path: "/users?search=A", total: users},
+		{name: "users, search of two letters", path: "/users?search=Xu", total: users / 25},
+		{name: "users, search of none", path: "/users?search=nobody-is-called-so"},
+		{name: "users, search in a role", path: "/users?search=kowalski&role=$role_all&is_active=true"},
+		{name: "members of a group of all", path: "/groups/$group_all/users?", total: users},
+		{name: "members of a group of all, last page", path: fmt.Sprint("/groups/$group_all/users?page=", last), total: users},
+		{name: "roles of a user", path: "/users/$boss/roles?", total: 3},
+		{name: "roles, search", path: "/roles?search=duty+42", total: 11},
+		{name: "roles, assignable", path: "/roles?is_assignable=true", total: 500},
+		{name: "groups, search", path: "/groups?search=VESSEL+99", total: 11},
+		{name: "groups, last page", path: "/groups?page=20", total: 1000},
+		{name: "permissions, type", path: "/permissions?resource_type=vessel", total: 667},
+		{name: "permissions, effect", path: "/permissions?effect=allow", total: 2000},
+		{name: "permissions, search", path: "/permissions?search=line+199", total: 11},
+		{name: "resources, type", path: "/resources?type=terminal", total: (users + 1) / 3},
+		{name: "resources, search", path: "/resources?search=node-777", total: 1},
+		{name: "resources, last page by type", path: fmt.Sprint("/resources?sort=type&page=", last), total: users},
+	}
+	for _, sorted := range []struct {
+		section, columns string
+		operator         bool
+		total            int
+	}{
+		{"tenants", "name,code,created_at", true, 1001},
+		{"users", "email,created_at,last_login", false, users},
+		{"roles", "name,priority,created_at", false, 500},
+		{"groups", "name,created_at", false, 1000},
+		{"permissions", "name,resource_type,created_at", false, 2000},
+		{"resources", "name,code,type,created_at", false, users},
+	} {
+		for column := range strings.SplitSeq(sorted.columns, ",") {
+			lists = append(lists, largeList{
+				name: sorted.section + " by " + column, path: "/" + sorted.section + "?order=desc&sort=" + column, operator: sorted.operator, total: sorted.total,
+			})
+		}
+	}
+	return lists
+}
+
+// The benchmark's lists find what they are there to find, on less.
+func TestLarge_ListsFindWhatThereIs(t *testing.T) {
+	t.Parallel()
+	const users = 1000
+	w := startWorld(t, newDatabase(t))
+	w.fillLarge(users)
+	tokens := map[bool]string{true: w.token("operator"), false: w.tokenIn("boss", "large")}
+	for _, list := range largeLists(users) {
+		answer := w.send(request{method: "GET", path: list.path}, tokens[list.operator])
+		require.Equal(t, 200, answer.status, "%s: %s", list.name, answer.body)
+		if list.total > 0 {
+			require.Equal(t, strconv.Itoa(list.total), fmt.Sprint(answer.at("meta.pagination.total")), "%s: %.300s", list.name, answer.body)
+		}
+	}
+}
