@@ -4,6 +4,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
 	"github.com/sentinel-access/sentinel/internal/feature/health"
+	"github.com/sentinel-access/sentinel/internal/feature/mailbox"
 	"github.com/sentinel-access/sentinel/internal/feature/permission"
 	"github.com/sentinel-access/sentinel/internal/feature/resource"
 	"github.com/sentinel-access/sentinel/internal/feature/role"
@@ -15,6 +16,7 @@ import (
 // register puts every section of the API in its place.
 func (a *App) register() {
 	a.session.Register(a.api)
+	a.credential.Register(a.api)
 	(&tenant.Service{Write: a.writer}).Register(a.api)
 	(&user.Service{Write: a.writer, Passwords: a.passwords}).Register(a.api)
 	(&role.Service{Write: a.writer}).Register(a.api)
@@ -26,6 +28,9 @@ func (a *App) register() {
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
 		Policies: func() (string, string) { return a.version, "" },
 	}).Register(a.api)
+	if a.mailbox != nil {
+		(&mailbox.Service{Mailbox: a.mailbox}).Register(a.api)
+	}
 }
 
 // Routes lists every route of the API.

@@ -13,7 +13,7 @@ import (
 
 // allScenarios are the rows of every section.
 func allScenarios() []scenario {
-	return slices.Concat(sessionScenarios(), tenantScenarios(), userScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios())
+	return slices.Concat(sessionScenarios(), credentialScenarios(), tenantScenarios(), userScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios())
 }
 
 func routeName(r httpapi.Route) string {
@@ -30,6 +30,10 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 	// Public routes, each with the reason why nobody has to say who they are.
 	public := map[string]string{
 		"POST /auth/login":            "one logs in without a token",
+		"POST /auth/password/forgot":  "whoever forgot a password cannot log in",
+		"POST /auth/password/reset":   "the token is the proof",
+		"POST /auth/email/confirm":    "the token is the proof, opened perhaps on another device",
+		"GET //dev/mail":              "only on a server for development, to its own machine",
 		"GET //.well-known/jwks.json": "public keys are public",
 		"GET //health":                "probes have no account",
 		"GET //health/live":           "probes have no account",
@@ -38,6 +42,12 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 	// Writes that widen nobody's access, each with the reason.
 	harmless := map[string]string{
 		"POST /auth/login":              "a session of an account that proved who it is",
+		"POST /auth/password/forgot":    "a mail to the account's own address",
+		"POST /auth/password/reset":     "the credentials of an account that proved who it is",
+		"POST /auth/email/confirm":      "an address that its owner proved to have",
+		"POST /auth/mfa/totp":           "the own second factor, which only restrains",
+		"POST /auth/mfa/totp/verify":    "likewise",
+		"DELETE /auth/mfa/totp":         "the own second factor, with both factors as proof",
 		"POST /permissions/check":       "a question",
 		"POST /permissions/batch-check": "a question",
 	}

@@ -31,6 +31,13 @@ type call struct{ path, body string }
 func examples() map[string]example {
 	return map[string]example{
 		"POST /auth/login":            {path: "/auth/login", body: `{"tenant_id":"ALPHA","email":"plain@alpha.example","password":"` + password + `"}`, open: true},
+		"POST /auth/password/forgot":  {path: "/auth/password/forgot", body: `{"tenant_id":"ALPHA","email":"nobody@alpha.example"}`, open: true},
+		"POST /auth/password/reset":   {path: "/auth/password/reset", body: `{"token":"x","new_password":"` + otherPassword + `"}`, open: true},
+		"POST /auth/email/confirm":    {path: "/auth/email/confirm", body: `{"token":"x"}`, open: true},
+		"POST /auth/mfa/totp":         {path: "/auth/mfa/totp", body: `{"password":"` + password + `"}`, free: true},
+		"POST /auth/mfa/totp/verify":  {path: "/auth/mfa/totp/verify", body: `{"code":"123456"}`, free: true},
+		"DELETE /auth/mfa/totp":       {path: "/auth/mfa/totp", body: `{"password":"` + password + `","code":"123456"}`, free: true},
+		"GET //dev/mail":              {path: "//dev/mail", open: true},
 		"GET /auth/validate":          {path: "/auth/validate", free: true},
 		"GET //.well-known/jwks.json": {path: "//.well-known/jwks.json", open: true},
 		"GET //health":                {path: "//health", open: true},

@@ -237,7 +237,8 @@ func (w *world) send(r request, token string) *response {
 // check holds every answer to what all have in common.
 func (w *world) check(r request, out *response) {
 	w.t.Helper()
-	if r.path != "/auth/login" || out.status >= 300 { // a login holds the token that it is there to give
+	// A login holds the token that it is there to give, and the mailbox the mails.
+	if r.path != "//dev/mail" && (r.path != "/auth/login" || out.status >= 300) {
 		_, _ = w.bodies.Write(append(bytes.TrimSpace(out.body), '\n'))
 	}
 	if !w.outage {
