@@ -85,7 +85,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func startWorld(t testing.TB, database *dbtest.Database) *world {
+func startWorld(t testing.TB, database *dbtest.Database, change ...func(*app.Config)) *world {
 	t.Helper()
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
@@ -96,6 +96,9 @@ func startWorld(t testing.TB, database *dbtest.Database) *world {
 	})
 	require.NoError(t, err)
 	cfg.MetricsAddr = "" // every world at once cannot have the same port
+	for _, apply := range change {
+		apply(&cfg)
+	}
 	w := &world{
 		t: t, database: database, cfg: cfg, log: &lockedBuffer{}, bodies: &lockedBuffer{},
 		ids: map[string]string{
