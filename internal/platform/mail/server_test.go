@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -87,6 +88,7 @@ func (s *server) got() []received {
 
 func (s *server) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // a client that forgets to hang up fails its test, and no other
 	reader := bufio.NewReader(conn)
 	say := func(text string) { _, _ = io.WriteString(conn, text+"\r\n") }
 	say("220 test")

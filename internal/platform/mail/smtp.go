@@ -8,6 +8,7 @@ import (
 	"net"
 	netmail "net/mail"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ type SMTP struct {
 	from    string
 	host    string
 	options []gomail.Option
+	// dial connects; nil for smtps, where only the library's own connection
+	// counts as encrypted.
+	dial gomail.DialContextFunc
 }
 
 // NewSMTP makes a sender from a URL and the address that mails come from, which
@@ -55,6 +59,8 @@ func NewSMTP(serverURL, from string) (*SMTP, error) {
 	port := submissionPort
 	if u.Scheme == "smtps" {
 		port = submissionsPort
+	} else {
+		s.dial = new(net.Dialer).DialContext
 	}
 	if text := u.Port(); text != "" {
 		if port, err = strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
@@ -122,7 +128,9 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	// RFC 3834: nobody's absence is to be told to a server.
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
-	client, err := gomail.NewClient(s.host, s.options...)
+	options, hangUp := s.connecting()
+	defer hangUp()
+	client, err := gomail.NewClient(s.host, options...)
 	if err != nil {
 		return fmt.Errorf("set up the mail client: %w", err)
 	}
@@ -134,4 +142,23 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 		return fmt.Errorf("send mail: %w", err)
 	}
 	return nil
+}
+
+// connecting returns the client's options for one delivery, and what closes its
+// connection: the library leaves it open when the server refuses STARTTLS or the
+// password.
+func (s *SMTP) connecting() (options []gomail.Option, hangUp func()) {
+	if s.dial == nil {
+		return s.options, func() {}
+	}
+	var conn net.Conn
+	dial := func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+		conn, err = s.dial(ctx, network, address)
+		return conn, err
+	}
+	return append(slices.Clone(s.options), gomail.WithDialContextFunc(dial)), func() {
+		if conn != nil {
+			_ = conn.Close() // closed already, if all went well
+		}
+	}
 }
