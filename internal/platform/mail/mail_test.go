@@ -192,5 +192,5 @@ func TestMailbox_KeepsTheNewest(t *testing.T) {
 func TestLine(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "Alpha Your password: x", Line("Alpha\r\n\r\nYour\u2028password:\tx\x00"))
-	require.Equal(t, 200, len([]rune(Line(strings.Repeat("é", 300)))))
+	require.Len(t, []rune(Line(strings.Repeat("é", 300))), 200)
 }
