@@ -17,6 +17,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/change"
 	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
+	"github.com/sentinel-access/sentinel/internal/feature/credential"
 	"github.com/sentinel-access/sentinel/internal/feature/session"
 	"github.com/sentinel-access/sentinel/internal/feature/user"
 	"github.com/sentinel-access/sentinel/internal/identity"
@@ -27,6 +28,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/internal/platform/idempotency"
 	"github.com/sentinel-access/sentinel/internal/platform/limit"
+	"github.com/sentinel-access/sentinel/internal/platform/mail"
 	"github.com/sentinel-access/sentinel/internal/platform/obs"
 	"github.com/sentinel-access/sentinel/migrations"
 	"github.com/sentinel-access/sentinel/policies"
@@ -49,6 +51,12 @@ type App struct {
 	metrics   *obs.Metrics
 	api       *httpapi.Server
 	version   string
+
+	outbox *mail.Outbox
+	// mailbox is nil unless this server is for development: see showsMail.
+	mailbox    *mail.Mailbox
+	credential *credential.Service
+
 	// admin is the first administrator's login, where this start made it.
 	admin *Login
 }
@@ -91,10 +99,18 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
+	if err := a.openMail(); err != nil {
+		return nil, err
+	}
+	a.credential = credential.New(credential.Config{
+		Write: a.writer, Passwords: a.passwords, Master: a.master, Outbox: a.outbox, NormaliseEmail: user.NormaliseEmail,
+		PublicURL: cfg.PublicURL, Registerer: a.metrics.Registerer(), Logger: logger,
+	})
 	a.session = session.New(session.Config{
 		Write: a.writer, Passwords: a.passwords, Keys: session.NewKeys(a.db, a.master),
 		Signer:         crypto.Signer{Issuer: a.issuer(), Audience: "sentinel"},
 		NormaliseEmail: user.NormaliseEmail, Limit: budgets.Account, KnowsSection: a.knowsSection,
+		SecondFactor: a.credential.SecondFactor,
 	})
 	if err := a.session.Keys.Load(ctx); err != nil {
 		return nil, fmt.Errorf("load signing keys: %w", err)
@@ -233,6 +249,7 @@ func (a *App) Run(ctx context.Context, ready func(addr string)) error {
 	workers.Go(func() error { return a.engine.Run(workerCtx) })
 	workers.Go(func() error { return a.decisions.Run(workerCtx) })
 	workers.Go(func() error { return a.maintain(workerCtx) })
+	a.runMail(workerCtx, workers.Go)
 	if a.cfg.MetricsAddr != noMetrics && a.cfg.MetricsAddr != "" {
 		workers.Go(func() error { return a.metrics.Listen(workerCtx, a.cfg.MetricsAddr) })
 	}

@@ -51,6 +51,7 @@ var owners = map[string][]string{
 	"github.com/fergusstrange/":       {"platform"},
 	"github.com/pressly/goose/":       {"migrations"},
 	"github.com/alexedwards/argon2id": {"platform"},
+	"github.com/wneessen/go-mail":     {"platform"},
 }
 
 type goPackage struct {
@@ -127,27 +128,28 @@ func TestArch_DecidingKnowsNoHTTP(t *testing.T) {
 // Act, and why it is the right one. A new caller is added here, or asks in the
 // tenant it works for.
 var systemScope = map[string]string{
-	"internal/app/maintain.go Maintain":         "Retention: partitions and old change records are of all tenants",
-	"internal/app/maintain.go purge":            "Retention: what is past its time is deleted in all tenants",
-	"internal/app/bootstrap.go requireAdmin":    "Bootstrap: there is no account yet that could ask",
-	"internal/app/bootstrap.go makeAdmin":       "Bootstrap: the first account of the platform",
-	"internal/app/demo.go SeedDemo":             "Bootstrap: the demo tenant and platform-wide fields",
-	"internal/engine/freshness.go poll":         "RevisionPoll: the counters of every tenant in memory, in one query",
-	"internal/engine/load.go LoadSnapshot":      "Act: goes back to the tenant it began with",
-	"internal/engine/load.go tenant":            "Act: the tenant and its ancestors",
-	"internal/engine/load.go roles":             "Act: roles of the ancestors from which the tenant inherits",
-	"internal/engine/load.go groups":            "Act: back to the tenant, whose groups alone count",
-	"internal/engine/load.go graph":             "Act: hands it on, to read the groupings of the same tenants",
-	"internal/engine/load.go permissions":       "Act: permissions of inherited and system roles",
-	"internal/engine/load.go tree":              "Act: back to the tenant, whose nodes alone count",
-	"internal/engine/granting/touched.go below": "SnapshotGraph: which tenants below use a role of this one; and Act back to it",
-	"internal/feature/session/keys.go reload":   "SigningKeys: keys belong to no tenant",
-	"internal/feature/tenant/tenant.go list":    "OperatorListing: an operator in the platform's tenant lists all",
-	"internal/feature/tenant/hierarchy.go idOf": "OperatorListing: an operator finds any tenant by its code",
-	"internal/feature/tenant/write.go insert":   "TenantTree: a tenant that is not there cannot be written in itself",
-	"internal/feature/tenant/write.go delete":   "TenantTree: all rows of a tenant go with it",
-	"internal/feature/session/client.go byKey":  "LoginTenant: a key names its account before the tenant is known",
-	"internal/feature/session/login.go tenant":  "LoginTenant: whoever logs in has no tenant yet",
+	"internal/app/maintain.go Maintain":            "Retention: partitions and old change records are of all tenants",
+	"internal/app/maintain.go purge":               "Retention: what is past its time is deleted in all tenants",
+	"internal/app/bootstrap.go requireAdmin":       "Bootstrap: there is no account yet that could ask",
+	"internal/app/bootstrap.go makeAdmin":          "Bootstrap: the first account of the platform",
+	"internal/app/demo.go SeedDemo":                "Bootstrap: the demo tenant and platform-wide fields",
+	"internal/engine/freshness.go poll":            "RevisionPoll: the counters of every tenant in memory, in one query",
+	"internal/engine/load.go LoadSnapshot":         "Act: goes back to the tenant it began with",
+	"internal/engine/load.go tenant":               "Act: the tenant and its ancestors",
+	"internal/engine/load.go roles":                "Act: roles of the ancestors from which the tenant inherits",
+	"internal/engine/load.go groups":               "Act: back to the tenant, whose groups alone count",
+	"internal/engine/load.go graph":                "Act: hands it on, to read the groupings of the same tenants",
+	"internal/engine/load.go permissions":          "Act: permissions of inherited and system roles",
+	"internal/engine/load.go tree":                 "Act: back to the tenant, whose nodes alone count",
+	"internal/engine/granting/touched.go below":    "SnapshotGraph: which tenants below use a role of this one; and Act back to it",
+	"internal/feature/session/keys.go reload":      "SigningKeys: keys belong to no tenant",
+	"internal/feature/tenant/tenant.go list":       "OperatorListing: an operator in the platform's tenant lists all",
+	"internal/feature/tenant/hierarchy.go idOf":    "OperatorListing: an operator finds any tenant by its code",
+	"internal/feature/tenant/write.go insert":      "TenantTree: a tenant that is not there cannot be written in itself",
+	"internal/feature/tenant/write.go delete":      "TenantTree: all rows of a tenant go with it",
+	"internal/feature/session/client.go byKey":     "LoginTenant: a key names its account before the tenant is known",
+	"internal/feature/session/login.go tenant":     "LoginTenant: whoever logs in has no tenant yet",
+	"internal/feature/credential/forgot.go tenant": "LoginTenant: whoever forgot a password has no tenant yet",
 }
 
 func TestArch_SystemScopeHasListedCallersOnly(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/mail"
+	netmail "net/mail"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/mail"
 )
 
 // Config is the whole configuration, read from the environment. .env.example
@@ -39,6 +40,8 @@ type Config struct {
 	AdminPassword      string        `env:"ADMIN_PASSWORD"`
 	MasterKey          string        `env:"MASTER_KEY"`
 	TrustedProxies     []string      `env:"TRUSTED_PROXIES"`
+	SMTPURL            string        `env:"SMTP_URL"`
+	MailFrom           string        `env:"MAIL_FROM"`
 	LogLevel           string        `env:"LOG_LEVEL" envDefault:"info"`
 	SnapshotCacheMB    int64         `env:"SNAPSHOT_CACHE_MB" envDefault:"256"`
 	MaxStaleness       time.Duration `env:"CACHE_MAX_STALENESS" envDefault:"30s"`
@@ -63,7 +66,7 @@ const noMetrics = "off"
 
 // secrets are the variables that may be given as NAME_FILE instead: the name of
 // a file with the value.
-var secrets = []string{"DATABASE_URL", "MIGRATE_DATABASE_URL", "APP_DATABASE_PASSWORD", "ADMIN_PASSWORD", "MASTER_KEY"} //nolint:gosec // names, not values
+var secrets = []string{"DATABASE_URL", "MIGRATE_DATABASE_URL", "APP_DATABASE_PASSWORD", "ADMIN_PASSWORD", "MASTER_KEY", "SMTP_URL"} //nolint:gosec // names, not values
 
 // LoadConfig reads the environment and, beneath it, a file .env in the current
 // folder if there is one. The error names every variable that cannot stand.
@@ -154,7 +157,7 @@ func (c *Config) problems() []string {
 	}
 	bad(!isAddress(c.HTTPAddr), "HTTP_ADDR: must be host:port, such as 127.0.0.1:8080")
 	bad(!isAddress(c.MetricsAddr) && c.MetricsAddr != noMetrics, "METRICS_ADDR: must be host:port, or off for none")
-	_, mailErr := mail.ParseAddress(c.AdminEmail)
+	_, mailErr := netmail.ParseAddress(c.AdminEmail)
 	bad(mailErr != nil, "ADMIN_EMAIL: must be an e-mail address")
 	bad(c.AdminPassword != "" && len([]rune(c.AdminPassword)) < 12, "ADMIN_PASSWORD: must have at least 12 characters")
 	bad(c.CallsPerMinute < 0, "RATE_LIMIT_PER_MINUTE: must not be negative; 0 is no limit")
@@ -172,6 +175,11 @@ func (c *Config) problems() []string {
 	if c.MasterKey != "" {
 		_, err := crypto.ParseMasterKey(c.MasterKey)
 		bad(err != nil, fmt.Sprintf("MASTER_KEY: %v", err))
+	}
+	bad(c.SMTPURL != "" && c.MailFrom == "", "MAIL_FROM: must be given with SMTP_URL: the address that mails come from")
+	if c.SMTPURL != "" && c.MailFrom != "" {
+		_, err := mail.NewSMTP(c.SMTPURL, c.MailFrom)
+		bad(err != nil, fmt.Sprintf("SMTP_URL, MAIL_FROM: %v", err))
 	}
 	if _, err := httpapi.ParseProxies(c.TrustedProxies); err != nil {
 		bad(true, fmt.Sprintf("TRUSTED_PROXIES: %v", err))

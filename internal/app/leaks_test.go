@@ -48,6 +48,7 @@ func (w *world) forbidden() []secret {
 		{"a password hash", "$argon2id"},
 		{"a password", password},
 		{"another password", otherPassword},
+		{"a token from a mail", "sno_"},
 		{"SQL", "SELECT "},
 		{"SQL", "INSERT INTO"},
 		{"SQL", "SQLSTATE"},

@@ -6,6 +6,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
 	"github.com/sentinel-access/sentinel/internal/feature/health"
+	"github.com/sentinel-access/sentinel/internal/feature/mailbox"
 	"github.com/sentinel-access/sentinel/internal/feature/permission"
 	"github.com/sentinel-access/sentinel/internal/feature/resource"
 	"github.com/sentinel-access/sentinel/internal/feature/role"
@@ -18,6 +19,7 @@ import (
 // register puts every section of the API in its place.
 func (a *App) register() {
 	a.session.Register(a.api)
+	a.credential.Register(a.api)
 	(&tenant.Service{Write: a.writer}).Register(a.api)
 	(&user.Service{Write: a.writer, Passwords: a.passwords}).Register(a.api)
 	serviceaccount.New(a.writer, user.NormaliseEmail).Register(a.api)
@@ -30,6 +32,9 @@ func (a *App) register() {
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
 		Policies: func() (string, string) { return a.version, "" },
 	}).Register(a.api)
+	if a.mailbox != nil {
+		(&mailbox.Service{Mailbox: a.mailbox}).Register(a.api)
+	}
 }
 
 // knowsSection reports whether a route asks for a permission on that section, or

@@ -24,6 +24,7 @@ func allScenarios() []scenario {
 		resourceScenarios(),
 		decisionScenarios(),
 		edgeScenarios(),
+		credentialScenarios(),
 	)
 }
 
@@ -47,10 +48,20 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"GET //health":                     "probes have no account",
 		"GET //health/live":                "probes have no account",
 		"GET //health/ready":               "probes have no account",
+		"POST /auth/password/forgot":       "whoever forgot a password cannot log in",
+		"POST /auth/password/reset":        "the token is the proof",
+		"POST /auth/email/confirm":         "the token is the proof, opened perhaps on another device",
+		"GET //dev/mail":                   "only on a server for development, to its own machine",
 	}
 	// Writes that widen nobody's access, each with the reason.
 	harmless := map[string]string{
 		"POST /auth/login":              "a session of an account that proved who it is",
+		"POST /auth/password/forgot":    "a mail to the account's own address",
+		"POST /auth/password/reset":     "the credentials of an account that proved who it is",
+		"POST /auth/email/confirm":      "an address that its owner proved to have",
+		"POST /auth/mfa/totp":           "the own second factor, which only restrains",
+		"POST /auth/mfa/totp/verify":    "likewise",
+		"DELETE /auth/mfa/totp":         "the own second factor, with both factors as proof",
 		"POST /permissions/check":       "a question",
 		"POST /permissions/batch-check": "a question",
 

@@ -46,6 +46,13 @@ func examples() map[string]example {
 		"GET //health":                     {path: "//health", open: true},
 		"GET //health/live":                {path: "//health/live", open: true},
 		"GET //health/ready":               {path: "//health/ready", open: true},
+		"POST /auth/password/forgot":       {path: "/auth/password/forgot", body: `{"tenant_id":"ALPHA","email":"nobody@alpha.example"}`, open: true},
+		"POST /auth/password/reset":        {path: "/auth/password/reset", body: `{"token":"x","new_password":"` + otherPassword + `"}`, open: true},
+		"POST /auth/email/confirm":         {path: "/auth/email/confirm", body: `{"token":"x"}`, open: true},
+		"POST /auth/mfa/totp":              {path: "/auth/mfa/totp", body: `{"password":"` + password + `"}`, free: true},
+		"POST /auth/mfa/totp/verify":       {path: "/auth/mfa/totp/verify", body: `{"code":"123456"}`, free: true},
+		"DELETE /auth/mfa/totp":            {path: "/auth/mfa/totp", body: `{"password":"` + password + `","code":"123456"}`, free: true},
+		"GET //dev/mail":                   {path: "//dev/mail", open: true},
 
 		"GET /tenants":                   {path: "/tenants"},
 		"POST /tenants":                  {path: "/tenants", body: `{"name":"Gamma","code":"GAMMA"}`, as: "operator"},

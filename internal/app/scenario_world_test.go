@@ -244,7 +244,8 @@ func (w *world) send(r request, token string) *response {
 // check holds every answer to what all have in common.
 func (w *world) check(r request, out *response) {
 	w.t.Helper()
-	if !w.gives(r, out) {
+	// What is there to give secrets, and the mailbox with the mails, is no leak.
+	if r.path != "//dev/mail" && !w.gives(r, out) {
 		_, _ = w.bodies.Write(append(bytes.TrimSpace(out.body), '\n'))
 	}
 	if !w.outage {

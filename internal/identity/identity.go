@@ -77,6 +77,9 @@ type Request struct {
 	// Address is the client's, as far as TRUSTED_PROXIES lets it be known.
 	Address   string
 	UserAgent string
+	// Forwarded says that a proxy handed the request on, whether or not it is one
+	// of TRUSTED_PROXIES.
+	Forwarded bool
 }
 
 // WithRequest returns a context that carries r.

@@ -49,11 +49,22 @@ func (s *Server) newCall(fctx *fasthttp.RequestCtx) *call {
 		ID:        id,
 		Address:   s.proxies.client(fctx),
 		UserAgent: printable(string(fctx.Request.Header.UserAgent()), 512),
+		Forwarded: isForwarded(&fctx.Request.Header),
 	})
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	c.ifNoneMatch = string(fctx.Request.Header.Peek("If-None-Match"))
 	fctx.SetUserValue(callKey{}, c)
 	return c
+}
+
+// isForwarded reports whether a proxy left its mark on a request.
+func isForwarded(h *fasthttp.RequestHeader) bool {
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"} {
+		if len(h.PeekAll(name)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func callFrom(ctx context.Context) *call {
