@@ -13,7 +13,7 @@ import (
 
 // allScenarios are the rows of every section.
 func allScenarios() []scenario {
-	return slices.Concat(sessionScenarios(), tenantScenarios(), userScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios())
+	return slices.Concat(sessionScenarios(), tenantScenarios(), userScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios(), personalScenarios())
 }
 
 func routeName(r httpapi.Route) string {

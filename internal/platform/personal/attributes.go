@@ -88,7 +88,8 @@ func Sealed(attributes models.JSON) bool {
 // are made here alone.
 func SealAttributes(master *crypto.MasterKey, account uuid.UUID, attributes models.JSON, keys []string) (models.JSON, error) {
 	var members map[string]json.RawMessage
-	if len(keys) == 0 && !bytes.Contains(attributes, []byte(sealedMember)) || len(attributes) == 0 {
+	// A name may be spelt with escapes, which the database undoes.
+	if len(keys) == 0 && !bytes.ContainsAny(attributes, `$\`) || len(attributes) == 0 {
 		return attributes, nil
 	}
 	if err := json.Unmarshal(attributes, &members); err != nil {
@@ -114,7 +115,7 @@ func SealAttributes(master *crypto.MasterKey, account uuid.UUID, attributes mode
 // sealed ones, whatever else it has.
 func isReserved(value json.RawMessage) bool {
 	var members map[string]json.RawMessage
-	if !bytes.Contains(value, []byte("sealed")) || json.Unmarshal(value, &members) != nil {
+	if json.Unmarshal(value, &members) != nil {
 		return false
 	}
 	_, ok := members[sealedMember]

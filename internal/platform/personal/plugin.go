@@ -61,6 +61,9 @@ func (p *Plugin) open(tx *gorm.DB) {
 			return nil
 		}
 		opened, err := OpenAttributes(p.Master, id, attributes)
+		if err != nil && tx.Error != nil {
+			return nil // what failed first is what went wrong
+		}
 		if err != nil {
 			return err
 		}
