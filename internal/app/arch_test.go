@@ -140,6 +140,7 @@ var systemScope = map[string]string{
 	"internal/engine/load.go tree":                  "Act: back to the tenant, whose nodes alone count",
 	"internal/engine/granting/touched.go below":     "SnapshotGraph: which tenants below use a role of this one; and Act back to it",
 	"internal/app/keys.go chainKey":                 "Bootstrap: a secret of the installation belongs to no tenant",
+	"internal/app/keys.go recordMaster":             "MasterKey: the event is the platform's",
 	"internal/feature/session/keys.go read":         "SigningKeys: keys belong to no tenant",
 	"internal/feature/session/rotate.go List":       "SigningKeys: keys belong to no tenant",
 	"internal/feature/session/rotate.go Rotate":     "SigningKeys: keys belong to no tenant",

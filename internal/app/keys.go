@@ -14,6 +14,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/feature/session"
+	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/db/embedded"
@@ -212,18 +213,19 @@ func RotateMaster(ctx context.Context, cfg Config, out, logs io.Writer) error {
 		if inFile && cfg.DatabaseURL == "" && k.cluster.Attached() {
 			return fmt.Errorf("a server runs on %s with the present key, and would not know the new one: stop it, run this again, and start it", cfg.DataDir)
 		}
-		if _, err := chainKey(ctx, k.db, k.master); err != nil {
-			return err // and stored, before the key it was derived from goes
+		// Stored before the key that it was derived from goes.
+		chain, err := chainKey(ctx, k.db, k.master)
+		if err != nil {
+			return err
 		}
 		if inFile {
-			var err error
 			if k.master, err = crypto.BeginRotation(masterKeyFile(cfg)); err != nil {
 				return err
 			}
 		}
 		counts, err := reseal.Run(ctx, k.db, k.master)
 		left := tell(out, counts)
-		if err != nil {
+		if err := errors.Join(err, k.recordMaster(ctx, chain, counts)); err != nil {
 			return err
 		}
 		if left > 0 {
@@ -233,6 +235,18 @@ func RotateMaster(ctx context.Context, cfg Config, out, logs io.Writer) error {
 			return crypto.EndRotation(masterKeyFile(cfg))
 		}
 		return nil
+	})
+}
+
+// recordMaster audits how far the master key was replaced.
+func (k *keyring) recordMaster(ctx context.Context, chain []byte, counts []reseal.Count) error {
+	detail := map[string]any{"key": k.master.ID()}
+	for _, c := range counts {
+		detail[c.Name] = map[string]any{"resealed": c.Resealed, "left": c.Unreadable + c.Changed}
+	}
+	log := audit.NewLog(chain, k.master, time.Now)
+	return k.db.InSystemTx(ctx, db.MasterKey, func(tx *db.Tx) error {
+		return log.RecordIn(ctx, tx, identity.PlatformTenant, audit.Event{Action: "keys.rotate_master", ResourceType: "master_key", Detail: detail})
 	})
 }
 
