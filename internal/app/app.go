@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +29,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/internal/platform/mail"
 	"github.com/sentinel-access/sentinel/internal/platform/obs"
+	"github.com/sentinel-access/sentinel/internal/platform/personal"
 	"github.com/sentinel-access/sentinel/migrations"
 	"github.com/sentinel-access/sentinel/policies"
 )
@@ -77,7 +77,14 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	if err := a.openDatabase(ctx); err != nil {
 		return nil, err
 	}
-	if a.master, err = a.masterKey(); err != nil {
+	if a.master, err = masterKey(cfg); err != nil {
+		return nil, err
+	}
+	if err := a.db.Use(&personal.Plugin{Master: a.master}); err != nil {
+		return nil, fmt.Errorf("keep personal attributes: %w", err)
+	}
+	chain, err := chainKey(ctx, a.db, a.master)
+	if err != nil {
 		return nil, err
 	}
 	if a.library, err = policy.Load(ctx, policies.FS, policy.Config{}); err != nil {
@@ -90,7 +97,7 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	})
 	a.writer = &change.Writer{
 		DB: a.db, Engine: a.engine, Logger: logger,
-		Audit: audit.NewLog(a.master.DeriveKey("audit chain"), time.Now),
+		Audit: audit.NewLog(chain, a.master, time.Now),
 	}
 	budgets, err := limit.New(limit.Config{
 		Calls: cfg.CallsPerMinute, Questions: cfg.ChecksPerMinute, Address: cfg.LoginsPerAddress, Account: cfg.LoginsPerAccount,
@@ -211,28 +218,20 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to DATABASE_URL: %w", err)
 	}
-	return a.checkSchema(ctx)
+	return checkSchema(ctx, a.db)
 }
 
 // checkSchema says what to do when the schema is not there, before a part trips
 // over it.
-func (a *App) checkSchema(ctx context.Context) error {
+func checkSchema(ctx context.Context, d *db.DB) error {
 	var there bool
-	if err := a.db.Pool().QueryRow(ctx, "SELECT to_regclass('sentinel.installation') IS NOT NULL").Scan(&there); err != nil {
+	if err := d.Pool().QueryRow(ctx, "SELECT to_regclass('sentinel.installation') IS NOT NULL").Scan(&there); err != nil {
 		return fmt.Errorf("look at the schema: %w", err)
 	}
 	if !there {
 		return errors.New("the database has no Sentinel schema: run `sentinel migrate up` with MIGRATE_DATABASE_URL set to a role that may create it, or set that variable for `sentinel serve`")
 	}
 	return nil
-}
-
-// masterKey is the configured one, or one kept beside the embedded database.
-func (a *App) masterKey() (*crypto.MasterKey, error) {
-	if a.cfg.MasterKey != "" {
-		return crypto.ParseMasterKey(a.cfg.MasterKey)
-	}
-	return crypto.LoadOrCreate(filepath.Join(a.cfg.DataDir, "master.key"))
 }
 
 // Run serves until ctx ends, then lets requests in flight finish and the queues

@@ -114,7 +114,7 @@ func (a *App) makeAdmin(ctx context.Context, login *Login) (made bool, err error
 		}
 		made = true
 		return a.writer.Audit.Record(ctx, tx, audit.Event{
-			Action: "user.create", ResourceType: "user", ResourceID: u.ID,
+			Action: "user.create", ResourceType: "user", ResourceID: u.ID, Person: u.ID,
 			After: map[string]any{"email": u.Email, "roles": []string{"super_admin"}}, Detail: map[string]any{"reason": "first administrator"},
 		})
 	})

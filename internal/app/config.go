@@ -39,6 +39,7 @@ type Config struct {
 	AdminEmail         string        `env:"ADMIN_EMAIL" envDefault:"admin@sentinel.local"`
 	AdminPassword      string        `env:"ADMIN_PASSWORD"`
 	MasterKey          string        `env:"MASTER_KEY"`
+	MasterKeyPrevious  []string      `env:"MASTER_KEY_PREVIOUS"`
 	TrustedProxies     []string      `env:"TRUSTED_PROXIES"`
 	SMTPURL            string        `env:"SMTP_URL"`
 	MailFrom           string        `env:"MAIL_FROM"`
@@ -66,7 +67,7 @@ const noMetrics = "off"
 
 // secrets are the variables that may be given as NAME_FILE instead: the name of
 // a file with the value.
-var secrets = []string{"DATABASE_URL", "MIGRATE_DATABASE_URL", "APP_DATABASE_PASSWORD", "ADMIN_PASSWORD", "MASTER_KEY", "SMTP_URL"} //nolint:gosec // names, not values
+var secrets = []string{"DATABASE_URL", "MIGRATE_DATABASE_URL", "APP_DATABASE_PASSWORD", "ADMIN_PASSWORD", "MASTER_KEY", "MASTER_KEY_PREVIOUS", "SMTP_URL"} //nolint:gosec // names, not values
 
 // LoadConfig reads the environment and, beneath it, a file .env in the current
 // folder if there is one. The error names every variable that cannot stand.
@@ -180,6 +181,11 @@ func (c *Config) problems() []string {
 	if c.SMTPURL != "" && c.MailFrom != "" {
 		_, err := mail.NewSMTP(c.SMTPURL, c.MailFrom)
 		bad(err != nil, fmt.Sprintf("SMTP_URL, MAIL_FROM: %v", err))
+	}
+	bad(len(c.MasterKeyPrevious) > 0 && c.MasterKey == "", "MASTER_KEY_PREVIOUS: goes with MASTER_KEY; a key in a file of DATA_DIR keeps its previous one there")
+	for _, text := range c.MasterKeyPrevious {
+		_, err := crypto.ParseMasterKey(text)
+		bad(err != nil, fmt.Sprintf("MASTER_KEY_PREVIOUS: %v", err))
 	}
 	if _, err := httpapi.ParseProxies(c.TrustedProxies); err != nil {
 		bad(true, fmt.Sprintf("TRUSTED_PROXIES: %v", err))

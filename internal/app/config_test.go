@@ -48,6 +48,19 @@ func TestParseConfig_SaysHowAValueIsWritten(t *testing.T) {
 	require.NotContains(t, err.Error(), "short")
 }
 
+func TestParseConfig_TakesPreviousMasterKeys(t *testing.T) {
+	t.Parallel()
+	a, b := strings.Repeat("0a", 32), strings.Repeat("0b", 32)
+	cfg, err := app.ParseConfig(map[string]string{"MASTER_KEY": strings.Repeat("0c", 32), "MASTER_KEY_PREVIOUS": a + "," + b})
+	require.NoError(t, err)
+	require.Equal(t, []string{a, b}, cfg.MasterKeyPrevious)
+	_, err = app.ParseConfig(map[string]string{"MASTER_KEY": a, "MASTER_KEY_PREVIOUS": "nearly"})
+	require.ErrorContains(t, err, "MASTER_KEY_PREVIOUS: a master key is 32 bytes")
+	require.NotContains(t, err.Error(), "nearly")
+	_, err = app.ParseConfig(map[string]string{"MASTER_KEY_PREVIOUS": a})
+	require.ErrorContains(t, err, "MASTER_KEY_PREVIOUS: goes with MASTER_KEY")
+}
+
 func TestParseConfig_ReadsSecretsFromFiles(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "password")

@@ -25,6 +25,7 @@ func allScenarios() []scenario {
 		decisionScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),
+		personalScenarios(),
 	)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
+	"github.com/sentinel-access/sentinel/internal/platform/personal"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -145,6 +146,11 @@ func newSubject(u *models.User) (*Subject, error) {
 	}
 	if u.ExternalID != nil {
 		s.ExternalID = *u.ExternalID
+	}
+	// They are opened on the way out of the database. One that is not must not be
+	// taken for another value, nor for none.
+	if personal.Sealed(u.Attributes) {
+		return nil, fmt.Errorf("attributes of subject %s: still sealed", u.ID)
 	}
 	var err error
 	if s.Attributes, err = object(json.RawMessage(u.Attributes)); err != nil {

@@ -19,6 +19,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
@@ -53,12 +54,17 @@ type Event struct {
 
 // Log writes events. The zero value is not usable: see [NewLog].
 type Log struct {
-	key []byte
-	now func() time.Time
+	key    []byte
+	master *crypto.MasterKey
+	now    func() time.Time
 }
 
-// NewLog makes a log whose hash chain is keyed with key.
-func NewLog(key []byte, now func() time.Time) *Log { return &Log{key: key, now: now} }
+// NewLog makes a log whose hash chain is keyed with key, and in which personal
+// data is encrypted with keys that master protects. Without master, for tests,
+// events that show a person are refused.
+func NewLog(key []byte, master *crypto.MasterKey, now func() time.Time) *Log {
+	return &Log{key: key, master: master, now: now}
+}
 
 // head is the end of a tenant's chain, with the event's documents as the
 // database will give them back: its jsonb text, over which the hash is made.
@@ -91,15 +97,15 @@ func (l *Log) RecordIn(ctx context.Context, tx *db.Tx, tenant uuid.UUID, e Event
 	if e.ResourceType == "" {
 		e.ResourceType, _, _ = strings.Cut(e.Action, ".")
 	}
-	row, err := newRow(ctx, tenant, e, l.now())
-	if err != nil {
-		return fmt.Errorf("audit %s: %w", e.Action, err)
-	}
 	if err := tx.Exec(`
 INSERT INTO sentinel.audit_heads (tenant_id, seq, hash)
 VALUES (?, 0, ''::bytea)
 ON CONFLICT (tenant_id) DO NOTHING`, tenant).Error; err != nil {
 		return fmt.Errorf("audit %s: make head: %w", e.Action, err)
+	}
+	row, err := l.newRow(ctx, tx, tenant, e)
+	if err != nil {
+		return fmt.Errorf("audit %s: %w", e.Action, err)
 	}
 	var h head
 	err = tx.Raw(`
@@ -146,10 +152,10 @@ type Row struct {
 	Hash         []byte
 }
 
-func newRow(ctx context.Context, tenant uuid.UUID, e Event, now time.Time) (*Row, error) {
+func (l *Log) newRow(ctx context.Context, tx *db.Tx, tenant uuid.UUID, e Event) (*Row, error) {
 	request := identity.RequestFrom(ctx)
 	r := &Row{
-		ID: uuid.Must(uuid.NewV7()), TenantID: tenant, CreatedAt: now.UTC().Truncate(time.Microsecond),
+		ID: uuid.Must(uuid.NewV7()), TenantID: tenant, CreatedAt: l.now().UTC().Truncate(time.Microsecond),
 		ActorType: "system", Action: e.Action, ResourceType: e.ResourceType, Result: e.Result, RequestID: request.ID,
 	}
 	if e.ResourceID != (uuid.UUID{}) || e.ResourceType == "tenant" {
@@ -161,19 +167,11 @@ func newRow(ctx context.Context, tenant uuid.UUID, e Event, now time.Time) (*Row
 		if p.IsServiceAccount {
 			r.ActorType = "service_account"
 		}
-		actor["email"], actor["session_id"] = p.Email, p.SessionID
+		actor["session_id"] = p.SessionID
 	}
-	changes := map[string]any{}
-	var err error
-	if e.Before != nil {
-		if changes["before"], err = masked(e.Before); err != nil {
-			return nil, err
-		}
-	}
-	if e.After != nil {
-		if changes["after"], err = masked(e.After); err != nil {
-			return nil, err
-		}
+	changes, details, err := l.documents(tx, tenant, e)
+	if err != nil {
+		return nil, err
 	}
 	documents := []struct {
 		into *json.RawMessage
@@ -181,7 +179,7 @@ func newRow(ctx context.Context, tenant uuid.UUID, e Event, now time.Time) (*Row
 	}{
 		{&r.Actor, actor},
 		{&r.Changes, changes},
-		{&r.Details, orEmpty(e.Detail)},
+		{&r.Details, details},
 		{&r.Metadata, map[string]any{"address": request.Address, "user_agent": request.UserAgent}},
 	}
 	for _, d := range documents {
@@ -190,6 +188,38 @@ func newRow(ctx context.Context, tenant uuid.UUID, e Event, now time.Time) (*Row
 		}
 	}
 	return r, nil
+}
+
+// documents are the changes and the details as they are stored: secrets masked,
+// personal data encrypted.
+func (l *Log) documents(tx *db.Tx, tenant uuid.UUID, e Event) (changes map[string]any, details any, err error) {
+	changes = map[string]any{}
+	if e.Before != nil {
+		if changes["before"], err = masked(e.Before); err != nil {
+			return nil, nil, err
+		}
+	}
+	if e.After != nil {
+		if changes["after"], err = masked(e.After); err != nil {
+			return nil, nil, err
+		}
+	}
+	if details, err = decoded(orEmpty(e.Detail)); err != nil {
+		return nil, nil, err
+	}
+	if e.Person == (uuid.UUID{}) {
+		return changes, details, conceal(details, unnamedMembers, maskMember)
+	}
+	// The head first, here as below: two transactions that take it and a person's
+	// key in different orders would wait for each other.
+	if err := tx.Exec("SELECT FROM sentinel.audit_heads WHERE tenant_id = ? FOR UPDATE", tenant).Error; err != nil {
+		return nil, nil, fmt.Errorf("lock head: %w", err)
+	}
+	seal := l.sealFor(tx, tenant, e.Person)
+	if err := conceal(changes, personalMembers, seal); err != nil {
+		return nil, nil, err
+	}
+	return changes, details, conceal(details, personalMembers, seal)
 }
 
 func orEmpty(m map[string]any) map[string]any {

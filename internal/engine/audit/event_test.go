@@ -40,7 +40,7 @@ func verify(t *testing.T, d *dbtest.Database, l *audit.Log, tenant uuid.UUID) au
 
 func TestRecord_ChainsEventsOfATenant(t *testing.T) {
 	t.Parallel()
-	d, l := dbtest.New(t), audit.NewLog([]byte("key"), time.Now)
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
 	tenant, other, user := uuid.New(), uuid.New(), uuid.New()
 	ctx := identity.WithPrincipal(t.Context(), &identity.Principal{UserID: user, HomeTenantID: tenant, Email: "ada@example.com", SessionID: "s1"})
 	ctx = identity.WithRequest(ctx, identity.Request{ID: "req-1", Address: "10.0.0.1", UserAgent: "curl"})
@@ -56,7 +56,7 @@ func TestRecord_ChainsEventsOfATenant(t *testing.T) {
 	require.Equal(t, audit.Verdict{Checked: 3}, verify(t, d, l, tenant))
 	require.Equal(t, audit.Verdict{Checked: 2}, verify(t, d, l, other))
 	require.Equal(t, audit.Verdict{}, verify(t, d, l, uuid.New()), "nothing yet")
-	require.Equal(t, audit.Verdict{Checked: 1, Broken: 1}, verify(t, d, audit.NewLog([]byte("other"), time.Now), tenant), "another key")
+	require.Equal(t, audit.Verdict{Checked: 1, Broken: 1}, verify(t, d, audit.NewLog([]byte("other"), nil, time.Now), tenant), "another key")
 
 	type row struct {
 		ActorType, Actor, ResourceType, ResourceID, Result, RequestID, Metadata string
@@ -69,7 +69,7 @@ FROM sentinel.audit_logs ORDER BY seq`).Scan(&rows).Error
 	}))
 	require.Len(t, rows, 3, "those of the own tenant")
 	require.Equal(t, row{
-		ActorType: "user", Actor: `{"email": "ada@example.com", "session_id": "s1"}`, ResourceType: "role", ResourceID: user.String(),
+		ActorType: "user", Actor: `{"session_id": "s1"}`, ResourceType: "role", ResourceID: user.String(),
 		Result: "success", RequestID: "req-1", Metadata: `{"address": "10.0.0.1", "user_agent": "curl"}`, Seq: 1,
 	}, rows[0])
 	require.ErrorIs(t, d.DB.InSystemTx(t.Context(), db.Bootstrap, func(tx *db.Tx) error {
@@ -93,7 +93,7 @@ func TestVerify_FindsTampering(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, l := dbtest.New(t), audit.NewLog([]byte("key"), time.Now)
+			d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
 			tenant := uuid.New()
 			for i := range 4 {
 				require.NoError(t, record(identity.WithTenant(t.Context(), tenant), d, l, audit.Event{Action: "role.update", After: map[string]any{"n": i}}))
@@ -107,7 +107,7 @@ func TestVerify_FindsTampering(t *testing.T) {
 
 func TestVerify_StartsAtTheAnchorAndReadsInBatches(t *testing.T) {
 	t.Parallel()
-	d, l := dbtest.New(t), audit.NewLog([]byte("key"), time.Now)
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
 	tenant := uuid.New()
 	events := make([]audit.Event, 1_005)
 	for i := range events {
@@ -123,7 +123,7 @@ DELETE FROM sentinel.audit_logs WHERE seq <= 3`)
 
 func TestRecord_MasksSecrets(t *testing.T) {
 	t.Parallel()
-	d, l := dbtest.New(t), audit.NewLog([]byte("key"), time.Now)
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
 	ctx := identity.WithTenant(t.Context(), uuid.New())
 	require.NoError(t, record(ctx, d, l, audit.Event{Action: "user.update", After: map[string]any{
 		"name": "Ada", "password": "hunter2", "new_Password_hash": "$argon", "webhook": map[string]any{"secret": "s", "url": "u"},
@@ -142,7 +142,7 @@ func TestRecord_MasksSecrets(t *testing.T) {
 
 func TestRecord_LeavesNoGapAfterARollback(t *testing.T) {
 	t.Parallel()
-	d, l := dbtest.New(t), audit.NewLog([]byte("key"), time.Now)
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
 	tenant := uuid.New()
 	ctx := identity.WithTenant(t.Context(), tenant)
 	require.NoError(t, record(ctx, d, l, audit.Event{Action: "a.b"}))
@@ -158,7 +158,7 @@ func TestRecord_LeavesNoGapAfterARollback(t *testing.T) {
 func TestRecord_IsGaplessWithConcurrentWriters(t *testing.T) {
 	t.Parallel()
 	const writers, each = 6, 20
-	d, l := dbtest.New(t), audit.NewLog([]byte("key"), time.Now)
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
 	tenant := uuid.New()
 	var group sync.WaitGroup
 	errs := make([]error, writers)
@@ -176,7 +176,7 @@ func TestRecord_IsGaplessWithConcurrentWriters(t *testing.T) {
 
 func TestRecord_FailsWithTheDatabase(t *testing.T) {
 	t.Parallel()
-	d, l := dbtest.New(t), audit.NewLog([]byte("key"), time.Now)
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
 	ctx := identity.WithTenant(t.Context(), uuid.New())
 	for _, revoke := range []string{"INSERT ON sentinel.audit_heads", "SELECT ON sentinel.audit_heads", "INSERT ON sentinel.audit_logs", "UPDATE (seq, hash) ON sentinel.audit_heads"} {
 		d.Exec(t, `REVOKE `+revoke+` FROM sentinel_app`)

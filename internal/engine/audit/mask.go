@@ -14,6 +14,15 @@ const maskedValue = "[masked]"
 
 // masked returns v as decoded JSON with the values of secret members replaced.
 func masked(v any) (any, error) {
+	out, err := decoded(v)
+	if err != nil {
+		return nil, err
+	}
+	return mask(out), nil
+}
+
+// decoded returns v as decoded JSON.
+func decoded(v any) (any, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode object: %w", err)
@@ -24,7 +33,7 @@ func masked(v any) (any, error) {
 	if err := decoder.Decode(&out); err != nil {
 		return nil, fmt.Errorf("decode object: %w", err)
 	}
-	return mask(out), nil
+	return out, nil
 }
 
 func mask(v any) any {

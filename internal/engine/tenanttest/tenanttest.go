@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
 	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
 )
 
@@ -49,8 +51,12 @@ func New(t testing.TB, d *dbtest.Database, cfg engine.Config) *World {
 	t.Helper()
 	cfg.DB = d.DB
 	e := engine.New(cfg)
+	master, err := crypto.ParseMasterKey(strings.Repeat("7", 64))
+	if err != nil {
+		t.Fatalf("master key: %v", err)
+	}
 	w := &World{Database: d, Engine: e, t: t, Writer: &change.Writer{
-		DB: d.DB, Engine: e, Audit: audit.NewLog([]byte("key"), time.Now), Logger: slog.New(slog.DiscardHandler),
+		DB: d.DB, Engine: e, Audit: audit.NewLog([]byte("key"), master, time.Now), Logger: slog.New(slog.DiscardHandler),
 	}}
 	t.Cleanup(func() {
 		if w.conn != nil {

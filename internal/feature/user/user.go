@@ -181,7 +181,7 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 		created = httpapi.Created[User]{Location: "/users/" + m.ID.String(), Data: *view(m)}
 		return granting.Change{Accounts: []uuid.UUID{m.ID}, Handed: handed},
 			w.Record(audit.Event{
-				Action: "user.create", ResourceType: "user", ResourceID: m.ID, After: created.Data,
+				Action: "user.create", ResourceType: "user", ResourceID: m.ID, Person: m.ID, After: created.Data,
 				Detail: map[string]any{"roles": b.Roles, "groups": b.Groups},
 			})
 	})
@@ -289,7 +289,7 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *User, err erro
 				return c, err
 			}
 		}
-		return c, w.Record(audit.Event{Action: "user.update", ResourceType: "user", ResourceID: m.ID, Before: before, After: out})
+		return c, w.Record(audit.Event{Action: "user.update", ResourceType: "user", ResourceID: m.ID, Person: m.ID, Before: before, After: out})
 	})
 	return out, err
 }
@@ -298,9 +298,13 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *User, err erro
 type DeleteIn struct {
 	IDIn
 	httpapi.IfMatchIn
+	Erase bool `query:"erase" doc:"Erases what is known of the person as well, in the audit log too, for ever. Works for an account that is deleted already."`
 }
 
 func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
+	if in.Erase {
+		return s.erase(ctx, in)
+	}
 	tenant, _ := identity.TenantFrom(ctx)
 	return s.Write.Granting(ctx, "user.delete", func(w *change.Write) (granting.Change, error) {
 		m, err := crud.Locked[models.User](w.Tx, tenant, in.ID, "user")
@@ -318,6 +322,6 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 			return granting.Change{}, fmt.Errorf("delete user: %w", err)
 		}
 		return granting.Change{Accounts: []uuid.UUID{m.ID}, Handed: handed, Removal: true},
-			w.Record(audit.Event{Action: "user.delete", ResourceType: "user", ResourceID: m.ID, Before: view(m)})
+			w.Record(audit.Event{Action: "user.delete", ResourceType: "user", ResourceID: m.ID, Person: m.ID, Before: view(m)})
 	})
 }

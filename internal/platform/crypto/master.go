@@ -8,15 +8,11 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -26,6 +22,7 @@ const (
 	// random nonce, in the layout version, key id, nonce, ciphertext, tag.
 	sealVersion = 1
 	keyIDBytes  = 4
+	headerBytes = 1 + keyIDBytes
 )
 
 var (
@@ -42,6 +39,8 @@ type MasterKey struct {
 	secret [masterKeyBytes]byte
 	id     [keyIDBytes]byte
 	seal   cipher.AEAD
+	// previous open what they sealed, and seal nothing any more.
+	previous []*MasterKey
 }
 
 // ParseMasterKey reads 32 bytes from 64 hexadecimal digits or from base64, of
@@ -57,61 +56,6 @@ func ParseMasterKey(text string) (*MasterKey, error) {
 	}
 	return nil, fmt.Errorf("a master key is %d bytes as %d hexadecimal digits or as base64; make one with: openssl rand -hex %[1]d",
 		masterKeyBytes, 2*masterKeyBytes)
-}
-
-// LoadOrCreate reads the master key in a file, or makes one there, which only
-// the file's owner may read. Of several processes that start at once, all get
-// the same key. Whoever loses the file loses every secret sealed with it.
-func LoadOrCreate(path string) (*MasterKey, error) {
-	key, err := load(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
-	}
-	if err := create(path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("create the master key: %w", err)
-	}
-	return load(path)
-}
-
-func load(path string) (*MasterKey, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the master key: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("the master key in %s can be read by others (mode %o): run chmod 600 on it, and replace it if they did", path, mode)
-	}
-	text, err := os.ReadFile(path) //nolint:gosec // the operator's choice
-	if err != nil {
-		return nil, fmt.Errorf("read the master key: %w", err)
-	}
-	key, err := ParseMasterKey(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return key, nil
-}
-
-// create writes the whole key before it gives it its name, and never over
-// another.
-func create(path string) error {
-	dir := filepath.Dir(path)
-	// The folder may hold a database that another user runs, who must pass.
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the key itself is 0600
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".master-key-") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	secret := make([]byte, masterKeyBytes)
-	_, _ = rand.Read(secret) // never fails
-	_, err = fmt.Fprintln(f, hex.EncodeToString(secret))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path)
 }
 
 func newMasterKey(secret []byte) (*MasterKey, error) {
@@ -140,6 +84,41 @@ func (k *MasterKey) DeriveKey(purpose string) []byte {
 // key sealed what.
 func (k *MasterKey) ID() string { return hex.EncodeToString(k.id[:]) }
 
+// WithPrevious returns the key with others beside it that still open what they
+// sealed. It seals with k alone. Others that are k itself count for nothing.
+func (k *MasterKey) WithPrevious(others ...*MasterKey) *MasterKey {
+	out := *k
+	out.previous = append([]*MasterKey(nil), k.previous...)
+	for _, o := range others {
+		if o.id != k.id {
+			out.previous = append(out.previous, o)
+		}
+	}
+	return &out
+}
+
+// Sealer returns the key, this one or a previous one, that sealed something;
+// false if it is none of them.
+func (k *MasterKey) Sealer(sealed []byte) (*MasterKey, bool) {
+	if len(sealed) < headerBytes || sealed[0] != sealVersion {
+		return nil, false
+	}
+	id := [keyIDBytes]byte(sealed[1:headerBytes])
+	if id == k.id {
+		return k, true
+	}
+	for _, p := range k.previous {
+		if p.id == id {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// Mark is how everything begins that this key seals, and nothing that another
+// one does.
+func (k *MasterKey) Mark() []byte { return append([]byte{sealVersion}, k.id[:]...) }
+
 // String keeps the key out of logs.
 func (k *MasterKey) String() string { return "master key " + k.ID() }
 
@@ -150,22 +129,22 @@ func (k *MasterKey) GoString() string { return k.String() }
 // "signing_keys/<kid>": [MasterKey.Open] wants the same, so that a ciphertext
 // moved to another row does not open there.
 func (k *MasterKey) Seal(secret []byte, place string) []byte {
-	header := append([]byte{sealVersion}, k.id[:]...)
+	header := k.Mark()
 	return k.seal.Seal(header, nil, secret, associated(header, place)) //nolint:gosec // nil: the cipher draws a random nonce itself
 }
 
-// Open returns what [MasterKey.Seal] took. It fails with [ErrWrongKey] or
-// [ErrTampered].
+// Open returns what [MasterKey.Seal], of this key or a previous one, took. It
+// fails with [ErrWrongKey] or [ErrTampered].
 func (k *MasterKey) Open(sealed []byte, place string) ([]byte, error) {
-	const headerBytes = 1 + keyIDBytes
 	if len(sealed) < headerBytes || sealed[0] != sealVersion {
 		return nil, ErrTampered
 	}
 	header, body := sealed[:headerBytes], sealed[headerBytes:]
-	if [keyIDBytes]byte(header[1:]) != k.id {
+	by, ok := k.Sealer(sealed)
+	if !ok {
 		return nil, fmt.Errorf("%w: %x, and this is %s", ErrWrongKey, header[1:], k.ID())
 	}
-	secret, err := k.seal.Open(nil, nil, body, associated(header, place))
+	secret, err := by.seal.Open(nil, nil, body, associated(header, place))
 	if err != nil {
 		return nil, ErrTampered
 	}

@@ -143,6 +143,10 @@ func (d *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Use adds a plugin to GORM. It is for the composition root, before the first
+// transaction.
+func (d *DB) Use(p gorm.Plugin) error { return d.gorm.Use(p) }
+
 // Pool is for LISTEN, jobs and health only: its connections carry no tenant,
 // so row-level security hides every row from them.
 func (d *DB) Pool() *pgxpool.Pool { return d.pool }

@@ -73,11 +73,13 @@ const (
 	Bootstrap Reason = "bootstrap"
 	// TenantTree changes the hierarchy of tenants.
 	TenantTree Reason = "tenant tree"
+	// MasterKey seals what is encrypted at rest with another master key.
+	MasterKey Reason = "master key"
 )
 
 func (r Reason) known() bool {
 	switch r {
-	case LoginTenant, OperatorListing, RevisionPoll, SigningKeys, Retention, SnapshotGraph, Bootstrap, TenantTree:
+	case LoginTenant, OperatorListing, RevisionPoll, SigningKeys, Retention, SnapshotGraph, Bootstrap, TenantTree, MasterKey:
 		return true
 	default:
 		return false

@@ -82,6 +82,8 @@ type Server struct {
 	user account
 	bin  binaries
 	dirs layout
+	// attached is set where another process runs the server.
+	attached bool
 
 	mu   sync.Mutex
 	lock *os.File

@@ -55,14 +55,32 @@ func lockFolder(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.New("another Sentinel runs on this folder: stop it, or set DATA_DIR to another folder, or share a database with DATABASE_URL")
+			return nil, errInUse
 		}
 		return nil, fmt.Errorf("lock the folder: %w", err)
 	}
 	return f, nil
 }
 
+// errInUse says that another process has a server on the folder.
+var errInUse = errors.New("another Sentinel runs on this folder: stop it, or set DATA_DIR to another folder, or share a database with DATABASE_URL")
+
 func makeLayout(dir string, user account) (layout, error) {
+	l := layoutOf(dir)
+	if len(l.socketFile()) > maxSocketPath {
+		return l, fmt.Errorf("the path of the socket %s is longer than %d bytes: set DATA_DIR or TMPDIR to a shorter one", l.socketFile(), maxSocketPath)
+	}
+	if err := ownFolder(l.home, user); err != nil {
+		return l, err
+	}
+	if err := ownFolder(l.socket, user); err != nil {
+		return l, err
+	}
+	return l, rotate(l.log)
+}
+
+// layoutOf says where everything is, and makes nothing.
+func layoutOf(dir string) layout {
 	home := filepath.Join(dir, "postgres")
 	l := layout{
 		root:   dir,
@@ -75,16 +93,7 @@ func makeLayout(dir string, user account) (layout, error) {
 		sum := sha256.Sum256([]byte(dir))
 		l.socket = filepath.Join(os.TempDir(), "sentinel-"+hex.EncodeToString(sum[:6]))
 	}
-	if len(l.socketFile()) > maxSocketPath {
-		return l, fmt.Errorf("the path of the socket %s is longer than %d bytes: set DATA_DIR or TMPDIR to a shorter one", l.socketFile(), maxSocketPath)
-	}
-	if err := ownFolder(l.home, user); err != nil {
-		return l, err
-	}
-	if err := ownFolder(l.socket, user); err != nil {
-		return l, err
-	}
-	return l, rotate(l.log)
+	return l
 }
 
 func (l layout) socketFile() string { return filepath.Join(l.socket, ".s.PGSQL."+socketPort) }
