@@ -13,7 +13,7 @@ import (
 
 // allScenarios are the rows of every section.
 func allScenarios() []scenario {
-	return slices.Concat(sessionScenarios(), tenantScenarios(), userScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios())
+	return slices.Concat(sessionScenarios(), tenantScenarios(), userScenarios(), userWriteScenarios(), roleScenarios(), groupScenarios(), permissionScenarios(), resourceScenarios(), decisionScenarios())
 }
 
 func routeName(r httpapi.Route) string {
@@ -37,9 +37,11 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 	}
 	// Writes that widen nobody's access, each with the reason.
 	harmless := map[string]string{
-		"POST /auth/login":              "a session of an account that proved who it is",
-		"POST /permissions/check":       "a question",
-		"POST /permissions/batch-check": "a question",
+		"POST /auth/login":                 "a session of an account that proved who it is",
+		"PATCH /users/me":                  "one's own name to show, preferences, and what proves who one is",
+		"POST /users/{id}/change-password": "one's own, with the current one",
+		"POST /permissions/check":          "a question",
+		"POST /permissions/batch-check":    "a question",
 	}
 	succeeds := map[string]bool{}
 	for _, s := range allScenarios() {

@@ -35,7 +35,7 @@ func userScenarios() []scenario {
 
 		{name: "update", as: "admin", route: "PATCH /users/{id}", path: "/users/$ann", body: `{"display_name":null,"username":null,"external_id":"hr-8","attributes":{"region":"emea"},"preferences":{"theme":"dark"}}`, status: 200, want: map[string]any{
 			"data.display_name": "", "data.username": nil, "data.external_id": "hr-8", "data.attributes.region": "emea", "data.attributes.level": nil, "data.preferences.theme": "dark", "data.email": "ann@alpha.example",
-		}, audit: []string{"user.update success"}, writes: []string{"users"}},
+		}, audit: []string{"user.update success"}, writes: []string{"users", "identifier_keys", "retired_identifiers"}},
 		{name: "update with an empty user name", as: "admin", route: "PATCH /users/{id}", path: "/users/$ann", body: `{"username":""}`, status: 400, fields: []string{"username"}},
 		{name: "update with an empty external id", as: "admin", route: "PATCH /users/{id}", path: "/users/$ann", body: `{"external_id":""}`, status: 400, fields: []string{"external_id"}},
 		{name: "update to a taken address", as: "admin", route: "PATCH /users/{id}", path: "/users/$ann", body: `{"email":"bob@alpha.example"}`, status: 409, fields: []string{"email"}},
@@ -47,7 +47,7 @@ func userScenarios() []scenario {
 		{name: "a manager deactivates an administrator", as: "manager", route: "PATCH /users/{id}", path: "/users/$admin", body: `{"is_active":false}`, status: 403, audit: []string{"user.update denied"}},
 		{name: "a manager changes an own attribute", as: "manager", route: "PATCH /users/{id}", path: "/users/$manager", body: `{"attributes":{"clearance":9}}`, status: 403, audit: []string{"user.update denied"}},
 		{name: "a manager changes the own name to show", as: "manager", route: "PATCH /users/{id}", path: "/users/$manager", body: `{"display_name":"Max","preferences":{"theme":"dark"}}`, status: 200, audit: []string{"user.update success"}, writes: []string{"users"}},
-		{name: "an administrator's word verifies an address", as: "admin", route: "PATCH /users/{id}", path: "/users/$unverified", body: `{"email":"Verified@alpha.example"}`, status: 200, want: map[string]any{"data.email": "verified@alpha.example", "data.email_verified": true}, audit: []string{"user.update success"}, writes: []string{"users"}},
+		{name: "an administrator's word verifies an address", as: "admin", route: "PATCH /users/{id}", path: "/users/$unverified", body: `{"email":"Verified@alpha.example"}`, status: 200, want: map[string]any{"data.email": "verified@alpha.example", "data.email_verified": true}, audit: []string{"user.update success"}, writes: []string{"users", "retired_identifiers"}},
 		{name: "update of a service account", as: "admin", route: "PATCH /users/{id}", path: "/users/$robot", body: `{"attributes":{"zone":1},"is_active":false}`, status: 200, want: map[string]any{"data.is_service_account": true, "data.email": "", "data.attributes.zone": 1, "data.is_active": false}, audit: []string{"user.update success"}, writes: []string{"users"}},
 		{name: "a service account gets what people have", as: "admin", route: "PATCH /users/{id}", path: "/users/$robot", body: `{"email":"robot@alpha.example","password":"` + otherPassword + `"}`, status: 400, fields: []string{"email", "password"}},
 		{name: "a service account looks like an id", as: "admin", route: "PATCH /users/{id}", path: "/users/$robot", body: `{"external_id":"$absent"}`, status: 400, fields: []string{"external_id"}},
@@ -72,7 +72,7 @@ func userScenarios() []scenario {
 
 		{name: "a manager deletes the administrator", as: "manager", route: "DELETE /users/{id}", path: "/users/$admin", status: 403, audit: []string{"user.delete denied"}},
 		{name: "the last administrator is deleted", as: "admin", route: "DELETE /users/{id}", path: "/users/$admin", status: 409, code: "CONFLICT"},
-		{name: "delete", as: "admin", route: "DELETE /users/{id}", path: "/users/$ann", status: 204, audit: []string{"user.delete success"}, writes: []string{"users", "user_roles", "user_groups"}},
+		{name: "delete", as: "admin", route: "DELETE /users/{id}", path: "/users/$ann", status: 204, audit: []string{"user.delete success"}, writes: []string{"users", "user_roles", "user_groups", "retired_identifiers"}},
 		{name: "delete again", as: "admin", route: "DELETE /users/{id}", path: "/users/$ann", status: 404},
 		{name: "operators act in a tenant and are audited there", as: "operator", route: "POST /users", header: map[string]string{"X-Tenant-ID": "$beta"}, body: `{"email":"second@beta.example"}`, status: 201, want: map[string]any{"data.tenant_id": "$beta"}, audit: []string{"user.create success"}, writes: []string{"users"}},
 	}

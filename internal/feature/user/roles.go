@@ -82,10 +82,7 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 		}
 		row := newUserRole(ctx, tenant, in.ID, b.RoleID, owners[b.RoleID])
 		row.ValidFrom, row.ExpiresAt = b.ValidFrom, b.ExpiresAt
-		err = w.Clauses(clause.OnConflict{
-			Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
-			DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
-		}).Create(&row).Error
+		err = w.Clauses(assignedAgain()).Create(&row).Error
 		if err != nil {
 			return granting.Change{}, directory.RefusedRole(fmt.Errorf("assign role: %w", err))
 		}
@@ -94,6 +91,19 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 			w.Record(audit.Event{Action: "user.assign_role", ResourceType: "user", ResourceID: in.ID, After: out})
 	})
 	return out, err
+}
+
+// assignedAgain lets an assignment that is there already be replaced.
+func assignedAgain() clause.OnConflict {
+	return clause.OnConflict{
+		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
+	}
+}
+
+func newMembership(ctx context.Context, tenant, user, group uuid.UUID) models.UserGroup {
+	caller, _ := identity.PrincipalFrom(ctx)
+	return models.UserGroup{TenantID: tenant, UserID: user, GroupID: group, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
 }
 
 func newUserRole(ctx context.Context, tenant, user, role, owner uuid.UUID) models.UserRole {
@@ -132,7 +142,6 @@ func (s *Service) unassign(ctx context.Context, in *UnassignIn) error {
 // nodes.
 func give(ctx context.Context, w *change.Write, user uuid.UUID, roles, groups []uuid.UUID) ([]string, error) {
 	tenant, _ := identity.TenantFrom(ctx)
-	caller, _ := identity.PrincipalFrom(ctx)
 	var nodes []string
 	if len(roles) > 0 {
 		owners, err := directory.AssignableRoles(w, roles, "roles")
@@ -154,7 +163,7 @@ func give(ctx context.Context, w *change.Write, user uuid.UUID, roles, groups []
 		}
 		rows := make([]models.UserGroup, len(groups))
 		for i, id := range groups {
-			rows[i] = models.UserGroup{TenantID: tenant, UserID: user, GroupID: id, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
+			rows[i] = newMembership(ctx, tenant, user, id)
 			nodes = append(nodes, rbac.Group(id))
 		}
 		if err := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
