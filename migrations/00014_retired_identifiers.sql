@@ -4,15 +4,18 @@
 -- +goose Up
 
 CREATE TABLE sentinel.identifier_keys (
+    id uuid NOT NULL DEFAULT sentinel.uuid_v7(),
     tenant_id uuid NOT NULL,
     key bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT identifier_keys_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT identifier_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT identifier_keys_tenant_id_id_key UNIQUE (tenant_id, id),
+    CONSTRAINT identifier_keys_tenant_id_key UNIQUE (tenant_id),
     CONSTRAINT identifier_keys_tenant_fk FOREIGN KEY (tenant_id) REFERENCES sentinel.tenants (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE sentinel.identifier_keys IS 'A random key for each tenant, under which retired identifiers are hashed: without it nobody finds out by trying whose they were. Read by functions of the schema''s owner only.';
-CALL sentinel.setup_tenant_table('sentinel.identifier_keys', '');
+CALL sentinel.setup_tenant_table('sentinel.identifier_keys', 'SELECT (id, tenant_id, created_at, updated_at)');
 
 CREATE TABLE sentinel.retired_identifiers (
     id uuid NOT NULL DEFAULT sentinel.uuid_v7(),

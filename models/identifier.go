@@ -27,7 +27,8 @@ func (RetiredIdentifier) TableName() string { return "sentinel.retired_identifie
 // IdentifierKey is a tenant's key of its retired identifiers. The server cannot
 // read it: the functions that hash with it can.
 type IdentifierKey struct {
-	TenantID  uuid.UUID `gorm:"primaryKey"`
+	ID        uuid.UUID `gorm:"primaryKey;type:uuid;default:sentinel.uuid_v7()"`
+	TenantID  uuid.UUID
 	Key       []byte    `json:"-"`
 	CreatedAt time.Time `gorm:"->;default:now()"`
 	UpdatedAt time.Time `gorm:"->;default:now()"`

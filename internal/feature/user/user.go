@@ -110,7 +110,7 @@ func view(m *models.User) *User {
 }
 
 var refusals = crud.Refusals{
-	"users_email_key":       {Path: "email", Message: "An account with this e-mail address exists already in this tenant."},
+	"users_email_key": {Path: "email", Message: "An account with this e-mail address exists already in this tenant."},
 	"users_email_retired": {
 		Path: "email", Message: "This e-mail address was another account's, if one that is deleted. It is not given out again: what still names it would mean the wrong account.",
 	},
