@@ -114,10 +114,10 @@ func (e *each) judge(c *Change, direct []string) error {
 	if len(missing) > 0 {
 		return refused(missing)
 	}
-	if c.Accounts[0] == e.actor && !(c.Removal && e.givesUp(direct, c.Handed)) {
-		return ownGain()
+	if c.Accounts[0] != e.actor || c.Removal && e.givesUp(direct, c.Handed) {
+		return nil
 	}
-	return nil
+	return ownGain()
 }
 
 func (e *each) isOperator(key string) bool {

@@ -106,7 +106,7 @@ func (c *crew) single(ctx context.Context, in *BulkIn, id uuid.UUID) (status, co
 		}
 		err = c.unassign(ctx, &UnassignIn{IDIn: IDIn{ID: id}, RoleID: *d.RoleID})
 	default:
-		panic("no such call for one account")
+		err = fault.New(fault.Internal, "there is no such call for one account")
 	}
 	if err != nil {
 		return failed, string(fault.KindOf(err))
