@@ -136,7 +136,7 @@ BEGIN
     FOR searched IN
         SELECT *
         FROM (VALUES
-            ('users', ARRAY['email', 'username', 'display_name', 'external_id']),
+            ('users', ARRAY['email', 'username', 'display_name', 'external_id', 'description']),
             ('roles', ARRAY['name', 'display_name', 'description']),
             ('groups', ARRAY['name', 'display_name', 'description']),
             ('resources', ARRAY['name', 'code']),

@@ -21,6 +21,8 @@ func every() []any {
 		models.TenantAncestor{},
 		models.User{},
 		models.LoginFailure{},
+		models.RetiredIdentifier{},
+		models.IdentifierKey{},
 		models.RefreshToken{},
 		models.BlacklistedToken{},
 		models.PersonalKey{},

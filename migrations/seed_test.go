@@ -36,6 +36,7 @@ var samples = map[string]string{
 	"group_roles.role_id":                   "'00000000-0000-0000-0000-000000000016'",
 	"approval_delegations.to_user":          "(SELECT id FROM sentinel.users WHERE tenant_id = '$tenant' AND id <> '$from_user' LIMIT 1)",
 	"user_menu_customizations.custom_order": "1",
+	"retired_identifiers.kind":              "'email'",
 }
 
 // optional are columns that rows have all the same.

@@ -21,7 +21,7 @@ func TestKeys_RotateBesideARunningServer(t *testing.T) {
 	t.Chdir(dir)
 	t.Setenv("DATA_DIR", dir)
 	t.Setenv("DATABASE_URL", "")
-	s := start(t, dir)
+	s := startWith(t, dir, []string{"serve", "--demo"}, "permissions/check", "LOGIN_RATE_PER_ACCOUNT=0", "LOGIN_RATE_PER_ADDRESS=0")
 	old := s.token(t)
 	require.Len(t, s.keys(t), 1)
 

@@ -201,6 +201,7 @@ func TestDocument_NullInAPatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.ids["tenant_b"] = w.ids["beta"]
+	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	doc := w.document(t)
 	schemas := members(doc.at("components.schemas"))
 	patches := 0

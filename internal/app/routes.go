@@ -21,7 +21,10 @@ func (a *App) register() {
 	a.session.Register(a.api)
 	a.credential.Register(a.api)
 	(&tenant.Service{Write: a.writer}).Register(a.api)
-	(&user.Service{Write: a.writer, Passwords: a.passwords}).Register(a.api)
+	(&user.Service{
+		Write: a.writer, Passwords: a.passwords,
+		Invite: a.credential.Invite, RequestReset: a.credential.RequestReset, RequestEmailChange: a.credential.RequestEmailChange,
+	}).Register(a.api)
 	serviceaccount.New(a.writer, user.NormaliseEmail).Register(a.api)
 	(&role.Service{Write: a.writer}).Register(a.api)
 	(&group.Service{Write: a.writer}).Register(a.api)

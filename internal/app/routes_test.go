@@ -18,6 +18,7 @@ func allScenarios() []scenario {
 		tenantScenarios(),
 		serviceAccountScenarios(),
 		userScenarios(),
+		userWriteScenarios(),
 		roleScenarios(),
 		groupScenarios(),
 		permissionScenarios(),
@@ -56,15 +57,12 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 	}
 	// Writes that widen nobody's access, each with the reason.
 	harmless := map[string]string{
-		"POST /auth/login":              "a session of an account that proved who it is",
-		"POST /auth/password/forgot":    "a mail to the account's own address",
-		"POST /auth/password/reset":     "the credentials of an account that proved who it is",
-		"POST /auth/email/confirm":      "an address that its owner proved to have",
-		"POST /auth/mfa/totp":           "the own second factor, which only restrains",
-		"POST /auth/mfa/totp/verify":    "likewise",
-		"DELETE /auth/mfa/totp":         "the own second factor, with both factors as proof",
-		"POST /permissions/check":       "a question",
-		"POST /permissions/batch-check": "a question",
+		"POST /auth/password/forgot": "a mail to the account's own address",
+		"POST /auth/password/reset":  "the credentials of an account that proved who it is",
+		"POST /auth/email/confirm":   "an address that its owner proved to have",
+		"POST /auth/mfa/totp":        "the own second factor, which only restrains",
+		"POST /auth/mfa/totp/verify": "likewise",
+		"DELETE /auth/mfa/totp":      "the own second factor, with both factors as proof",
 
 		"PUT /tenants/{id}/terminology":                "labels, which nothing decides by",
 		"POST /service-accounts/me/rotate-credentials": "a key for one that the caller proves to have",
@@ -76,6 +74,11 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"POST /auth/introspect":                        "a question",
 		"DELETE /auth/sessions":                        "it ends sessions",
 		"DELETE /auth/sessions/{id}":                   "it ends a session",
+		"POST /auth/login":                             "a session of an account that proved who it is",
+		"PATCH /users/me":                              "one's own name to show, preferences, and what proves who one is",
+		"POST /users/{id}/change-password":             "one's own, with the current one",
+		"POST /permissions/check":                      "a question",
+		"POST /permissions/batch-check":                "a question",
 	}
 	succeeds := map[string]bool{}
 	for _, s := range allScenarios() {

@@ -49,7 +49,7 @@ func (w *world) within(t testing.TB) func() {
 }
 
 // derived are the tables that follow from any write.
-var derived = []string{"audit_logs", "audit_heads", "policy_revision", "subject_changes", "search_entries", "personal_keys"}
+var derived = []string{"audit_logs", "audit_heads", "policy_revision", "subject_changes", "search_entries", "personal_keys", "identifier_keys", "retired_identifiers"}
 
 // play runs scenarios one after the other on one server.
 func (w *world) play(t *testing.T, rows []scenario) {

@@ -210,11 +210,6 @@ func (l *Log) documents(tx *db.Tx, tenant uuid.UUID, e Event) (changes map[strin
 	if e.Person == (uuid.UUID{}) {
 		return changes, details, conceal(details, unnamedMembers, maskMember)
 	}
-	// The head first, here as below: two transactions that take it and a person's
-	// key in different orders would wait for each other.
-	if err := tx.Exec("SELECT FROM sentinel.audit_heads WHERE tenant_id = ? FOR UPDATE", tenant).Error; err != nil {
-		return nil, nil, fmt.Errorf("lock head: %w", err)
-	}
 	seal := l.sealFor(tx, tenant, e.Person)
 	if err := conceal(changes, personalMembers, seal); err != nil {
 		return nil, nil, err

@@ -69,7 +69,12 @@ func (l *Log) sealFor(tx *db.Tx, tenant, person uuid.UUID) func(string, any) (an
 	var key *crypto.DataKey
 	return func(name string, member any) (any, error) {
 		if key == nil {
-			var err error
+			// The head first, here as wherever it is taken: two transactions that take
+			// it and a person's key in different orders would wait for each other.
+			err := tx.Exec("SELECT FROM sentinel.audit_heads WHERE tenant_id = ? FOR UPDATE", tenant).Error
+			if err != nil {
+				return nil, fmt.Errorf("lock head: %w", err)
+			}
 			if key, err = l.personalKey(tx, tenant, person); err != nil {
 				return nil, err
 			}

@@ -41,6 +41,9 @@ type Write struct {
 // Record adds an audit event to the transaction.
 func (w *Write) Record(e audit.Event) error { return w.audit.Record(w.ctx, w.Tx, e) }
 
+// RecordAll adds many audit events to the transaction, in order.
+func (w *Write) RecordAll(events []audit.Event) error { return w.audit.RecordAll(w.ctx, w.Tx, events) }
+
 // Plain runs a write by which nobody can do more than before.
 func (w *Writer) Plain(ctx context.Context, fn func(w *Write) error) error {
 	err := w.DB.InTx(ctx, func(tx *db.Tx) error {

@@ -63,7 +63,8 @@ FROM (
   AND g.group_id = ANY(CAST(@groups AS uuid[]))
 ) held
 JOIN sentinel.users u ON u.tenant_id = @tenant AND u.id = held.user_id
-WHERE u.is_active`,
+WHERE u.is_active
+AND (u.locked_until IS NULL OR u.locked_until <= @now)`,
 		map[string]any{"tenant": s.Tenant.ID, "roles": db.UUIDs(roles), "groups": db.UUIDs(groups), "now": now}).Scan(&found).Error
 	if err != nil {
 		return found, fmt.Errorf("look for an administrator: %w", err)

@@ -22,60 +22,84 @@ func (j *Judge) dormant(tx *db.Tx, accounts []uuid.UUID, c Change) error {
 	if err != nil {
 		return err
 	}
-	roles, groups := split(slices.Concat(direct, c.Handed, c.Content))
-	if len(roles)+len(groups) == 0 {
+	found, err := j.inactive(tx, slices.Concat(direct, c.Handed, c.Content))
+	if err != nil {
+		return err
+	}
+	return plants(found, c)
+}
+
+// plants refuses the change by the inactive nodes that were found behind what it
+// gives or touches.
+func plants(found map[string][]string, c Change) error {
+	var missing []string
+	for _, keys := range found {
+		for _, key := range keys {
+			if slices.Contains(c.Nodes, key) {
+				continue
+			}
+			kind, id := rbac.Parse(key)
+			missing = append(missing, fmt.Sprintf("what the inactive %s %s will give", kind, id))
+		}
+	}
+	if len(missing) == 0 {
 		return nil
 	}
-	var inactive []string
-	err = tx.Raw(`
+	return refused(missing)
+}
+
+// inactive returns the inactive roles and groups that a holder of each of the
+// nodes has, by node.
+func (j *Judge) inactive(tx *db.Tx, nodes []string) (map[string][]string, error) {
+	roles, groups := split(nodes)
+	if len(roles)+len(groups) == 0 {
+		return nil, nil
+	}
+	var rows []struct{ Root, Node string }
+	err := tx.Raw(`
 WITH RECURSIVE above AS (
-  SELECT id, parent_group_id, is_active
+  SELECT 'group:' || id AS root, id, parent_group_id, is_active
   FROM sentinel.groups
   WHERE tenant_id = @tenant
   AND id = ANY(CAST(@groups AS uuid[]))
   UNION
-  SELECT g.id, g.parent_group_id, g.is_active
+  SELECT a.root, g.id, g.parent_group_id, g.is_active
   FROM sentinel.groups g
   JOIN above a ON a.parent_group_id = g.id
   WHERE g.tenant_id = @tenant
 ), inherited AS (
-  SELECT id, parent_role_id, is_active
-  FROM sentinel.roles
-  WHERE tenant_id = @tenant
-  AND (
-    id = ANY(CAST(@roles AS uuid[]))
-    OR id IN (
-      SELECT gr.role_id
-      FROM sentinel.group_roles gr
-      JOIN above a ON a.id = gr.group_id
-      WHERE gr.tenant_id = @tenant
-    )
-  )
+  SELECT given.root, r.id, r.parent_role_id, r.is_active
+  FROM (
+    SELECT 'role:' || id AS root, id
+    FROM unnest(CAST(@roles AS uuid[])) id
+    UNION
+    SELECT a.root, gr.role_id
+    FROM sentinel.group_roles gr
+    JOIN above a ON a.id = gr.group_id
+    WHERE gr.tenant_id = @tenant
+  ) given
+  JOIN sentinel.roles r ON r.id = given.id
+  WHERE r.tenant_id = @tenant
   UNION
-  SELECT r.id, r.parent_role_id, r.is_active
+  SELECT i.root, r.id, r.parent_role_id, r.is_active
   FROM sentinel.roles r
   JOIN inherited i ON i.parent_role_id = r.id
   WHERE r.tenant_id = @tenant
 )
-SELECT 'group:' || id
+SELECT root, 'group:' || id AS node
 FROM above
 WHERE NOT is_active
 UNION
-SELECT 'role:' || id
+SELECT root, 'role:' || id
 FROM inherited
 WHERE NOT is_active`,
-		map[string]any{"tenant": j.tenant, "roles": db.UUIDs(roles), "groups": db.UUIDs(groups)}).Scan(&inactive).Error
+		map[string]any{"tenant": j.tenant, "roles": db.UUIDs(roles), "groups": db.UUIDs(groups)}).Scan(&rows).Error
 	if err != nil {
-		return fmt.Errorf("look for inactive roles and groups: %w", err)
+		return nil, fmt.Errorf("look for inactive roles and groups: %w", err)
 	}
-	inactive = slices.DeleteFunc(inactive, func(key string) bool { return slices.Contains(c.Nodes, key) })
-	if len(inactive) == 0 {
-		return nil
+	found := make(map[string][]string, len(rows))
+	for _, r := range rows {
+		found[r.Root] = append(found[r.Root], r.Node)
 	}
-	missing := make([]string, len(inactive))
-	for i, key := range inactive {
-		kind, id := rbac.Parse(key)
-		missing[i] = fmt.Sprintf("what the inactive %s %s will give", kind, id)
-	}
-	return refused(missing)
+	return found, nil
 }

@@ -65,6 +65,8 @@ type Judge struct {
 	// own is what the actor's account had in this tenant, whatever its validity.
 	own []*grants.Grant
 	had administrators
+	// graph is the tenant's graph_revision before the write.
+	graph int64
 }
 
 // Begin locks the tenant against other granting writes until the transaction
@@ -75,10 +77,11 @@ func Begin(ctx context.Context, tx *db.Tx, now time.Time) (*Judge, error) {
 		return nil, fault.New(fault.Unauthenticated, "Log in and send the access token.")
 	}
 	tenant, _ := identity.TenantFrom(ctx)
-	if err := Lock(tx, tenant); err != nil {
+	graph, err := lock(tx, tenant)
+	if err != nil {
 		return nil, err
 	}
-	j := &Judge{tenant: tenant, actor: caller.UserID}
+	j := &Judge{tenant: tenant, actor: caller.UserID, graph: graph}
 	home, err := j.enter(tx, caller, now)
 	if err != nil {
 		return nil, err
@@ -137,15 +140,34 @@ func (j *Judge) reaches(caller *identity.Principal) bool {
 // Lock holds the tenant against other granting writes until the transaction
 // ends.
 func Lock(tx *db.Tx, tenant uuid.UUID) error {
+	_, err := lock(tx, tenant)
+	return err
+}
+
+func lock(tx *db.Tx, tenant uuid.UUID) (graph int64, err error) {
 	var r models.PolicyRevision
-	err := tx.Raw("SELECT * FROM sentinel.policy_revision WHERE tenant_id = ? FOR UPDATE", tenant).Take(&r).Error
+	err = tx.Raw("SELECT * FROM sentinel.policy_revision WHERE tenant_id = ? FOR UPDATE", tenant).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return fault.NotFound("tenant")
+		return 0, fault.NotFound("tenant")
 	}
 	if err != nil {
-		return fmt.Errorf("lock tenant: %w", err)
+		return 0, fmt.Errorf("lock tenant: %w", err)
 	}
-	return nil
+	return r.GraphRevision, nil
+}
+
+// after returns the tenant's graph as the write leaves it. It is read again only
+// if the write has moved the graph's revision, which triggers do: a write of
+// accounts' own rows leaves it, and nobody else can move it meanwhile.
+func (j *Judge) after(tx *db.Tx) (*engine.Snapshot, error) {
+	var graph int64
+	if err := tx.Raw("SELECT graph_revision FROM sentinel.policy_revision WHERE tenant_id = ?", j.tenant).Scan(&graph).Error; err != nil {
+		return nil, fmt.Errorf("read the graph's revision: %w", err)
+	}
+	if graph == j.graph {
+		return j.before, nil
+	}
+	return engine.LoadSnapshot(tx, j.tenant, engine.LoadOptions{WithoutTree: true})
 }
 
 // Admin reports whether the actor administers the tenant as a whole.
@@ -166,7 +188,7 @@ func (j *Judge) Grant(id uuid.UUID) *grants.Grant {
 // It is called after the write, in the same transaction, so that it judges what
 // will be. The fault names what is missing.
 func (j *Judge) Check(tx *db.Tx, now time.Time, c Change) error {
-	after, err := engine.LoadSnapshot(tx, j.tenant, engine.LoadOptions{WithoutTree: true})
+	after, err := j.after(tx)
 	if err != nil {
 		return err
 	}
@@ -196,10 +218,14 @@ func (j *Judge) Check(tx *db.Tx, now time.Time, c Change) error {
 			return err
 		}
 		if gains || slices.Contains(accounts, j.actor) && !c.Removal {
-			return fault.New(fault.Denied, "By this write your own account would gain access; only a tenant_admin may do that. Ask one to make it.")
+			return ownGain()
 		}
 	}
 	return j.keepsAdministrator(tx, after, now)
+}
+
+func ownGain() error {
+	return fault.New(fault.Denied, "By this write your own account would gain access; only a tenant_admin may do that. Ask one to make it.")
 }
 
 func refused(missing []string) error {

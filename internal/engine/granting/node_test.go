@@ -99,7 +99,7 @@ func TestGranting_FailsWithTheDatabase(t *testing.T) {
 		w.SQL(`GRANT SELECT ON sentinel.` + table + ` TO sentinel_app`)
 	}
 	// And half-way through a write.
-	for _, table := range []string{"roles", "users", "user_roles"} {
+	for _, table := range []string{"policy_revision", "users", "user_roles"} {
 		err := w.Writer.DB.InTx(w.As(w.tenant, w.admin), func(tx *db.Tx) error {
 			j, err := granting.Begin(w.As(w.tenant, w.admin), tx, time.Now())
 			require.NoError(t, err)

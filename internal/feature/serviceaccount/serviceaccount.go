@@ -145,7 +145,7 @@ type ListIn struct {
 	Sort     string                 `query:"sort" enum:"name,created_at,last_login" default:"created_at"`
 	IsActive httpapi.Opt[bool]      `query:"is_active"`
 	Owner    httpapi.Opt[uuid.UUID] `query:"owner" doc:"Only accounts of this person."`
-	Search   string                 `query:"search" maxLength:"100" doc:"Part of the name or description."`
+	Search   string                 `query:"search" maxLength:"100" doc:"Part of the name, the description or the external id."`
 }
 
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Account], err error) {

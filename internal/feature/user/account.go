@@ -10,12 +10,9 @@ import (
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
-
-// minPassword is the shortest password in characters (NIST SP 800-63B asks for
-// 8 at least, 15 where it is the only factor; this is between).
-const minPassword = 12
 
 // maxEmail is the longest address in characters: 64 before the @ and 255 after
 // it (RFC 5321, 4.5.3.1).
@@ -59,8 +56,10 @@ func checkIdentity(email string, externalID *string, password string, isServiceA
 			fields = append(fields, fault.Field{Path: "external_id", Message: "must not be another account's e-mail address"})
 		}
 	}
-	if password != "" && len([]rune(password)) < minPassword {
-		fields = append(fields, fault.Field{Path: "password", Message: "must have at least 12 characters"})
+	if password != "" {
+		if err := crypto.CheckPassword(password); err != nil {
+			fields = append(fields, fault.Field{Path: "password", Message: err.Error()})
+		}
 	}
 	if fields != nil {
 		return "", fault.Invalid(fields...)
@@ -72,8 +71,8 @@ func (s *Service) newPassword(ctx context.Context, password *string) (*string, e
 	if password == nil {
 		return nil, nil //nolint:nilnil // no new password is no failure
 	}
-	if len([]rune(*password)) < minPassword {
-		return nil, fault.InvalidAt("password", "must have at least 12 characters")
+	if err := crypto.CheckPassword(*password); err != nil {
+		return nil, fault.InvalidAt("password", "%s", err.Error())
 	}
 	hash, err := s.Passwords.Hash(ctx, *password)
 	if err != nil {

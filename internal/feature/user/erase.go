@@ -33,7 +33,7 @@ func (s *Service) erase(ctx context.Context, in *DeleteIn) error {
 				return c, err
 			}
 			c = granting.Change{Accounts: []uuid.UUID{m.ID}, Removal: true}
-			if c.Handed, err = has(w, m.ID); err != nil {
+			if c.Handed, err = has(w, m.TenantID, m.ID); err != nil {
 				return c, err
 			}
 			if err := w.Delete(m).Error; err != nil {

@@ -82,10 +82,7 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 		}
 		row := newUserRole(ctx, tenant, in.ID, b.RoleID, owners[b.RoleID])
 		row.ValidFrom, row.ExpiresAt = b.ValidFrom, b.ExpiresAt
-		err = w.Clauses(clause.OnConflict{
-			Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
-			DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
-		}).Create(&row).Error
+		err = w.Clauses(assignedAgain()).Create(&row).Error
 		if err != nil {
 			return granting.Change{}, directory.RefusedRole(fmt.Errorf("assign role: %w", err))
 		}
@@ -94,6 +91,19 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 			w.Record(audit.Event{Action: "user.assign_role", ResourceType: "user", ResourceID: in.ID, After: out})
 	})
 	return out, err
+}
+
+// assignedAgain lets an assignment that is there already be replaced.
+func assignedAgain() clause.OnConflict {
+	return clause.OnConflict{
+		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
+	}
+}
+
+func newMembership(ctx context.Context, tenant, user, group uuid.UUID) models.UserGroup {
+	caller, _ := identity.PrincipalFrom(ctx)
+	return models.UserGroup{TenantID: tenant, UserID: user, GroupID: group, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
 }
 
 func newUserRole(ctx context.Context, tenant, user, role, owner uuid.UUID) models.UserRole {
@@ -128,55 +138,11 @@ func (s *Service) unassign(ctx context.Context, in *UnassignIn) error {
 	})
 }
 
-// give assigns roles and joins groups for a new account, and returns them as
-// nodes.
-func give(ctx context.Context, w *change.Write, user uuid.UUID, roles, groups []uuid.UUID) ([]string, error) {
-	tenant, _ := identity.TenantFrom(ctx)
-	caller, _ := identity.PrincipalFrom(ctx)
-	var nodes []string
-	if len(roles) > 0 {
-		owners, err := directory.AssignableRoles(w, roles, "roles")
-		if err != nil {
-			return nil, err
-		}
-		rows := make([]models.UserRole, len(roles))
-		for i, id := range roles {
-			rows[i] = newUserRole(ctx, tenant, user, id, owners[id])
-			nodes = append(nodes, rbac.Role(id))
-		}
-		if err := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
-			return nil, directory.RefusedRole(fmt.Errorf("assign roles: %w", err))
-		}
-	}
-	if len(groups) > 0 {
-		if err := crud.Exist[models.Group](w.Tx, tenant, groups, "groups", "group"); err != nil {
-			return nil, err
-		}
-		rows := make([]models.UserGroup, len(groups))
-		for i, id := range groups {
-			rows[i] = models.UserGroup{TenantID: tenant, UserID: user, GroupID: id, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
-			nodes = append(nodes, rbac.Group(id))
-		}
-		if err := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
-			return nil, fmt.Errorf("join groups: %w", err)
-		}
-	}
-	return nodes, nil
-}
-
-// has returns the roles and groups that a user has of their own, as nodes.
-func has(w *change.Write, user uuid.UUID) ([]string, error) {
-	var nodes []string
-	err := w.Raw(`
-SELECT 'role:' || role_id
-FROM sentinel.user_roles
-WHERE user_id = @user
-UNION
-SELECT 'group:' || group_id
-FROM sentinel.user_groups
-WHERE user_id = @user`, map[string]any{"user": user}).Scan(&nodes).Error
+// has names all that an account holds of its own, for the judge.
+func has(w *change.Write, tenant, user uuid.UUID) ([]string, error) {
+	held, err := directory.HeldBy(w.Tx, tenant, []uuid.UUID{user})
 	if err != nil {
-		return nil, fmt.Errorf("find roles of user: %w", err)
+		return nil, err
 	}
-	return nodes, nil
+	return held[user].Nodes(), nil
 }

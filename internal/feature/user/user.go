@@ -12,6 +12,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
@@ -26,6 +27,15 @@ import (
 type Service struct {
 	Write     *change.Writer
 	Passwords *crypto.Passwords
+	// Invite and RequestReset make a one-time token in the write, and return what
+	// mails it: called once the write is committed. Nil where mail is not
+	// configured.
+	Invite, RequestReset func(ctx context.Context, w *change.Write, u *models.User) (send func(), err error)
+	// RequestEmailChange is like them, for an address that counts once it is
+	// confirmed there.
+	RequestEmailChange func(ctx context.Context, w *change.Write, u *models.User, email string) (send func(), err error)
+
+	attempts attempts
 }
 
 // Register adds the section's routes.
@@ -37,6 +47,30 @@ func (s *Service) Register(api *httpapi.Server) {
 	httpapi.Get(sec, httpapi.Route{Path: "/users/{id}", Summary: "Read a user", Access: httpapi.Requires("users", "read")}, s.read)
 	httpapi.Update(sec, httpapi.Route{Path: "/users/{id}", Summary: "Change a user", Access: httpapi.Requires("users", "update"), Granting: true}, s.update)
 	httpapi.Delete(sec, httpapi.Route{Path: "/users/{id}", Summary: "Delete a user", Access: httpapi.Requires("users", "delete"), Granting: true}, s.delete)
+	httpapi.Update(sec, httpapi.Route{
+		Path: "/users/me", Summary: "Change the own account", Access: httpapi.Authenticated("the caller's own account"), Errors: []int{403, 409},
+		Description: "A new password, or e-mail address, needs the current password. The address changes when it is confirmed by the mail that is sent to it.",
+	}, s.updateMe)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/users/bulk", Summary: "Do one thing to many users", Access: httpapi.Requires("users", "update"), Granting: true,
+		Description: "Each account is judged on its own: what is refused for one does not stop the others. The answer is 200 with a result for each id.",
+	}, s.bulk)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/users/{id}/lock", Summary: "Lock a user out", Access: httpapi.Requires("users", "update"), Granting: true,
+		Description: "Ends every session and token of the account at once.",
+	}, s.lock)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/users/{id}/unlock", Summary: "Let a locked user in again", Access: httpapi.Requires("users", "update"), Granting: true,
+		Description: "Also forgets failed logins.",
+	}, s.unlock)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/users/{id}/change-password", Summary: "Change the own password", Access: httpapi.Authenticated("one's own, with the current one"), Errors: []int{403, 409},
+		Description: "Ends every session of the account, this one too.",
+	}, s.changePassword)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/users/{id}/reset-password", Summary: "Reset a user's password", Access: httpapi.Requires("users", "update"), Granting: true, Errors: []int{409},
+		Description: "By a mail with a link, or by a temporary password that is shown once.", ShownOnce: []string{"temporary_password"},
+	}, s.resetPassword)
 	httpapi.List(sec, httpapi.Route{Path: "/users/{id}/roles", Summary: "List a user's own roles", Access: httpapi.Requires("users", "read")}, s.roles)
 	httpapi.Call(sec, httpapi.Route{
 		Path: "/users/{id}/roles", Summary: "Assign a role to a user", Access: httpapi.Requires("users", "update"), Granting: true,
@@ -77,7 +111,13 @@ func view(m *models.User) *User {
 }
 
 var refusals = crud.Refusals{
-	"users_email_key":       {Path: "email", Message: "An account with this e-mail address exists already in this tenant."},
+	"users_email_key": {Path: "email", Message: "An account with this e-mail address exists already in this tenant."},
+	"users_email_retired": {
+		Path: "email", Message: "This e-mail address was another account's, if one that is deleted. It is not given out again: what still names it would mean the wrong account.",
+	},
+	"users_external_id_retired": {
+		Path: "external_id", Message: "This external id was another account's, if one that is deleted. It is not given out again: what still names it would mean the wrong account.",
+	},
 	"users_external_id_key": {Path: "external_id", Message: "An account with this external id exists already in this tenant."},
 }
 
@@ -85,12 +125,13 @@ var refusals = crud.Refusals{
 type ListIn struct {
 	httpapi.PageIn
 	httpapi.OrderIn
+	httpapi.TenantIn
 	Sort             string                 `query:"sort" enum:"email,created_at,last_login" default:"created_at"`
-	Role             httpapi.Opt[uuid.UUID] `query:"role" doc:"Only accounts with this role of their own."`
-	Group            httpapi.Opt[uuid.UUID] `query:"group" doc:"Only members of this group."`
+	Role             httpapi.Opt[uuid.UUID] `query:"role" doc:"Only accounts to which this role is assigned itself, not those that have it by a group or by another role."`
+	Group            httpapi.Opt[uuid.UUID] `query:"group" doc:"Only members of this group itself, not of groups below it."`
 	IsActive         httpapi.Opt[bool]      `query:"is_active"`
 	IsServiceAccount httpapi.Opt[bool]      `query:"is_service_account"`
-	Search           string                 `query:"search" maxLength:"100" doc:"Part of the e-mail address, user name or display name."`
+	Search           string                 `query:"search" maxLength:"100" doc:"Part of the e-mail address, user name, display name or external id."`
 }
 
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[User], err error) {
@@ -121,11 +162,20 @@ type IDIn struct {
 	ID uuid.UUID `path:"id" doc:"The user's id."`
 }
 
-func (s *Service) read(ctx context.Context, in *IDIn) (*User, error) {
-	return crud.Read(ctx, s.Write.DB, in.ID, "user", view)
+func (s *Service) read(ctx context.Context, in *IDIn) (out *Detail, err error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		m, err := crud.One[models.User](tx, tenant, in.ID, "user")
+		if err != nil {
+			return err
+		}
+		out, err = detail(tx, m)
+		return err
+	})
+	return out, err
 }
 
-func (s *Service) me(ctx context.Context, _ *struct{}) (*User, error) {
+func (s *Service) me(ctx context.Context, _ *struct{}) (*Detail, error) {
 	caller, _ := identity.PrincipalFrom(ctx)
 	return s.read(identity.WithTenant(ctx, caller.HomeTenantID), &IDIn{ID: caller.UserID})
 }
@@ -142,156 +192,86 @@ type CreateIn struct {
 		Preferences httpapi.Object `json:"preferences,omitempty"`
 		Roles       []uuid.UUID    `json:"roles,omitempty" maxItems:"100" doc:"Ids of roles to assign."`
 		Groups      []uuid.UUID    `json:"groups,omitempty" maxItems:"100" doc:"Ids of groups to join."`
+
+		SendInvitation   bool `json:"send_invitation,omitempty" doc:"Mail a link by which the person sets a password and confirms the address, which is unverified until then."`
+		IsServiceAccount bool `json:"is_service_account,omitempty" doc:"Must be false: see POST /service-accounts."`
 	}
 }
 
-func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[User], err error) {
-	tenant, _ := identity.TenantFrom(ctx)
+func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Detail], err error) {
 	b := &in.Body
 	email, err := checkIdentity(b.Email, b.ExternalID, b.Password, false)
 	if err != nil {
 		return created, err
 	}
-	var hash *string
-	if b.Password != "" {
-		text, err := s.Passwords.Hash(ctx, b.Password)
-		if err != nil {
-			return created, err
-		}
-		hash = &text
+	if b.IsServiceAccount {
+		return created, fault.InvalidAt("is_service_account", "must be false: service accounts are made with POST /service-accounts, which answers their key")
 	}
-	err = s.Write.Granting(ctx, "user.create", func(w *change.Write) (granting.Change, error) {
-		verified := w.Now
-		m := &models.User{
-			ID: uuid.Must(uuid.NewV7()), TenantID: tenant, Email: email, EmailVerifiedAt: &verified, Username: b.Username,
-			DisplayName: b.DisplayName, ExternalID: b.ExternalID, PasswordHash: hash, IsActive: true,
-			Attributes: models.Object(b.Attributes), Preferences: models.Object(b.Preferences),
-			AllowedIPs: models.Strings{}, AssertOverride: models.Strings{},
+	if b.SendInvitation && s.Invite == nil {
+		return created, noMail()
+	}
+	var password *string
+	if b.Password != "" {
+		password = &b.Password
+	}
+	hash, err := s.newPassword(ctx, password)
+	if err != nil {
+		return created, err
+	}
+	var send func()
+	err = s.Write.Granting(ctx, "user.create", func(w *change.Write) (c granting.Change, err error) {
+		m := in.model(w, email, hash)
+		c, created, err = s.insert(ctx, w, in, m)
+		if err == nil && b.SendInvitation {
+			send, err = s.Invite(ctx, w, m)
 		}
-		if err := w.Create(m).Error; err != nil {
-			return granting.Change{}, refusals.Refused(fmt.Errorf("create user: %w", err))
-		}
-		handed, err := give(ctx, w, m.ID, b.Roles, b.Groups)
-		if err != nil {
-			return granting.Change{}, err
-		}
-		if m, err = crud.One[models.User](w.Tx, tenant, m.ID, "user"); err != nil {
-			return granting.Change{}, err
-		}
-		created = httpapi.Created[User]{Location: "/users/" + m.ID.String(), Data: *view(m)}
-		return granting.Change{Accounts: []uuid.UUID{m.ID}, Handed: handed},
-			w.Record(audit.Event{
-				Action: "user.create", ResourceType: "user", ResourceID: m.ID, Person: m.ID, After: created.Data,
-				Detail: map[string]any{"roles": b.Roles, "groups": b.Groups},
-			})
+		return c, err
 	})
+	if err == nil && send != nil {
+		send()
+	}
 	return created, err
 }
 
-// UpdateIn changes the members given.
-type UpdateIn struct {
-	IDIn
-	httpapi.IfMatchIn
-	Body struct {
-		Email       *string                     `json:"email,omitempty" format:"email" maxLength:"320"`
-		Username    httpapi.Opt[string]         `json:"username,omitempty" minLength:"1" maxLength:"255"`
-		DisplayName httpapi.Opt[string]         `json:"display_name,omitempty" maxLength:"255"`
-		ExternalID  httpapi.Opt[string]         `json:"external_id,omitempty" minLength:"1" maxLength:"255"`
-		Password    *string                     `json:"password,omitempty" maxLength:"1000" doc:"Ends every session of the account."`
-		Attributes  httpapi.Opt[httpapi.Object] `json:"attributes,omitempty" doc:"Replaces them all."`
-		Preferences httpapi.Opt[httpapi.Object] `json:"preferences,omitempty" doc:"Replaces them all."`
-		IsActive    *bool                       `json:"is_active,omitempty" doc:"false ends every session and token at once."`
-	}
-}
-
-// touches reports whether the change is of what the account is or may do:
-// identity, attributes, credentials or state. A name to show and preferences
-// are neither.
-func (in *UpdateIn) touches() bool {
+func (in *CreateIn) model(w *change.Write, email string, hash *string) *models.User {
 	b := &in.Body
-	return b.Email != nil || b.Username.Set || b.ExternalID.Set || b.Password != nil || b.Attributes.Set || b.IsActive != nil
+	m := &models.User{
+		ID: uuid.Must(uuid.NewV7()), Email: email, EmailVerifiedAt: &w.Now, Username: b.Username,
+		DisplayName: b.DisplayName, ExternalID: b.ExternalID, PasswordHash: hash, IsActive: true,
+		Attributes: models.Object(b.Attributes), Preferences: models.Object(b.Preferences),
+		AllowedIPs: models.Strings{}, AssertOverride: models.Strings{},
+	}
+	if b.SendInvitation {
+		m.EmailVerifiedAt = nil
+	}
+	return m
 }
 
-// fits refuses for a service account what only people have.
-func (in *UpdateIn) fits(m *models.User) error {
-	if !m.IsServiceAccount {
-		return nil
+func (s *Service) insert(ctx context.Context, w *change.Write, in *CreateIn, m *models.User) (c granting.Change, created httpapi.Created[Detail], err error) {
+	m.TenantID, _ = identity.TenantFrom(ctx)
+	if err := hasRoom(w, m.TenantID); err != nil {
+		return c, created, err
 	}
-	var fields []fault.Field
-	if in.Body.Email != nil {
-		fields = append(fields, fault.Field{Path: "email", Message: "a service account has no e-mail address"})
+	if err := w.Create(m).Error; err != nil {
+		return c, created, refusals.Refused(fmt.Errorf("create user: %w", err))
 	}
-	if in.Body.Password != nil {
-		fields = append(fields, fault.Field{Path: "password", Message: "a service account has a key and no password"})
+	c.Accounts = []uuid.UUID{m.ID}
+	if c.Handed, err = directory.Give(ctx, w, m.ID, in.Body.Roles, in.Body.Groups); err != nil {
+		return c, created, err
 	}
-	if in.Body.Username.Set {
-		fields = append(fields, fault.Field{Path: "username", Message: "is the name of a service account, which is unique: change it at /service-accounts/{id}"})
-	}
-	if fields == nil {
-		return nil
-	}
-	return fault.Invalid(fields...)
-}
-
-func (s *Service) update(ctx context.Context, in *UpdateIn) (out *User, err error) {
-	tenant, _ := identity.TenantFrom(ctx)
-	b := &in.Body
-	hash, err := s.newPassword(ctx, b.Password)
+	stored, err := crud.One[models.User](w.Tx, m.TenantID, m.ID, "user")
 	if err != nil {
-		return nil, err
+		return c, created, err
 	}
-	err = s.Write.Granting(ctx, "user.update", func(w *change.Write) (granting.Change, error) {
-		m, err := crud.Locked[models.User](w.Tx, tenant, in.ID, "user")
-		if err != nil {
-			return granting.Change{}, err
-		}
-		before := view(m)
-		if err := in.Check(before.ETag()); err != nil {
-			return granting.Change{}, err
-		}
-		if err := in.fits(m); err != nil {
-			return granting.Change{}, err
-		}
-		httpapi.Set(&m.Email, b.Email)
-		b.Username.ToPointer(&m.Username)
-		b.DisplayName.To(&m.DisplayName)
-		b.ExternalID.ToPointer(&m.ExternalID)
-		if b.Attributes.Set {
-			m.Attributes = models.Object(b.Attributes.Value)
-		}
-		if b.Preferences.Set {
-			m.Preferences = models.Object(b.Preferences.Value)
-		}
-		if m.Email, err = checkIdentity(m.Email, m.ExternalID, "", m.IsServiceAccount); err != nil {
-			return granting.Change{}, err
-		}
-		if m.Email != before.Email {
-			m.EmailVerifiedAt = &w.Now // an administrator's word is proof enough
-		}
-		if b.IsActive != nil && *b.IsActive != m.IsActive || hash != nil {
-			m.TokenEpoch++
-		}
-		httpapi.Set(&m.IsActive, b.IsActive)
-		if hash != nil {
-			m.PasswordHash = hash
-		}
-		if err := w.Save(m).Error; err != nil {
-			return granting.Change{}, refusals.Refused(fmt.Errorf("update user: %w", err))
-		}
-		if m, err = crud.One[models.User](w.Tx, tenant, m.ID, "user"); err != nil {
-			return granting.Change{}, err
-		}
-		out = view(m)
-		var c granting.Change
-		if in.touches() {
-			c.Accounts = []uuid.UUID{m.ID}
-			if c.Handed, err = has(w, m.ID); err != nil {
-				return c, err
-			}
-		}
-		return c, w.Record(audit.Event{Action: "user.update", ResourceType: "user", ResourceID: m.ID, Person: m.ID, Before: before, After: out})
+	out, err := detail(w.Tx, stored)
+	if err != nil {
+		return c, created, err
+	}
+	created = httpapi.Created[Detail]{Location: "/users/" + m.ID.String(), Data: *out}
+	return c, created, w.Record(audit.Event{
+		Action: "user.create", ResourceType: "user", ResourceID: m.ID, Person: m.ID, After: out.Account,
+		Detail: map[string]any{"roles": in.Body.Roles, "groups": in.Body.Groups, "invited": in.Body.SendInvitation},
 	})
-	return out, err
 }
 
 // DeleteIn names the user to delete.
@@ -311,10 +291,10 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 		if err != nil {
 			return granting.Change{}, err
 		}
-		if err := in.Check(view(m).ETag()); err != nil {
+		if err := checkTag(w.Tx, m, in.IfMatchIn); err != nil {
 			return granting.Change{}, err
 		}
-		handed, err := has(w, m.ID)
+		handed, err := has(w, m.TenantID, m.ID)
 		if err != nil {
 			return granting.Change{}, err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"github.com/sentinel-access/sentinel/internal/identity"
@@ -72,7 +73,7 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 		ctx, cancel := context.WithTimeout(c.ctx, timeout)
 		defer cancel()
 
-		ctx, err := s.admit(ctx, fctx, c, r)
+		ctx, err := s.admit(ctx, fctx, c, r, p)
 		if err != nil {
 			newFailure(c, err).write(fctx)
 			return
@@ -112,7 +113,7 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 }
 
 // admit authenticates, keeps to the budgets, and authorises.
-func (s *Server) admit(ctx context.Context, fctx *fasthttp.RequestCtx, c *call, r *Route) (context.Context, error) {
+func (s *Server) admit(ctx context.Context, fctx *fasthttp.RequestCtx, c *call, r *Route, p *plan) (context.Context, error) {
 	if !r.Access.IsPublic() {
 		token, err := bearer(&fctx.Request.Header)
 		if err != nil {
@@ -121,7 +122,10 @@ func (s *Server) admit(ctx context.Context, fctx *fasthttp.RequestCtx, c *call, 
 		if s.cfg.Authenticate == nil {
 			return ctx, fault.New(fault.Unauthenticated, "No tokens are accepted here.")
 		}
-		tenant := string(fctx.Request.Header.Peek("X-Tenant-ID"))
+		tenant, err := p.tenant(fctx)
+		if err != nil {
+			return ctx, err
+		}
 		if ctx, err = s.cfg.Authenticate(ctx, token, tenant); err != nil {
 			return ctx, err
 		}
@@ -145,6 +149,26 @@ func (s *Server) admit(ctx context.Context, fctx *fasthttp.RequestCtx, c *call, 
 	default:
 		return ctx, s.cfg.Authorize(ctx, permission)
 	}
+}
+
+// tenant returns the tenant in which the call is to act, "" for the token's: by
+// the header, or by tenant_id where the input has a [TenantIn].
+func (p *plan) tenant(fctx *fasthttp.RequestCtx) (string, error) {
+	header := string(fctx.Request.Header.Peek("X-Tenant-ID"))
+	if _, ok := p.query["tenant_id"]; !ok {
+		return header, nil
+	}
+	named, err := uuid.Parse(string(fctx.QueryArgs().Peek("tenant_id")))
+	if err != nil {
+		return header, nil // none, or one that the parameter's own check refuses
+	}
+	if also, err := uuid.Parse(header); err == nil && also != named {
+		return "", fault.InvalidAt("query.tenant_id", "names another tenant than the header X-Tenant-ID: send one of them")
+	}
+	if header == "" {
+		return named.String(), nil
+	}
+	return header, nil
 }
 
 // Denied is the fault of a caller without p.

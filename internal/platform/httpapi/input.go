@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
@@ -25,6 +26,13 @@ type PageIn struct {
 func (p PageIn) Offset() int { return (p.Page - 1) * p.Limit }
 
 func (p PageIn) paging() PageIn { return p }
+
+// TenantIn is embedded by the input of a list that can be asked of another
+// tenant by parameter: tenant_id means the same as the header X-Tenant-ID, and
+// is judged with it before the call.
+type TenantIn struct {
+	TenantID Opt[uuid.UUID] `query:"tenant_id" doc:"The tenant to list in, as the header X-Tenant-ID names it. Default: the token's."`
+}
 
 // OrderIn is embedded beside [PageIn] by the input of a list whose order can
 // be chosen. Ascending is the default.

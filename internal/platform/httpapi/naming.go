@@ -34,6 +34,8 @@ func (r Route) bodyName(method string) string {
 		suffix = "Update"
 	case method == http.MethodPut:
 		suffix = "Replace"
+	case method == http.MethodDelete:
+		suffix = "Delete"
 	}
 	var words []string
 	for segment := range strings.SplitSeq(r.Path, "/") {

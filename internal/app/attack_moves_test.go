@@ -1,0 +1,85 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// moves says for each granting route how it is attacked.
+func (a *attack) moves() map[string]func() (path, body string) {
+	both := func(path, body string) func() (string, string) {
+		return func() (string, string) { return a.fill(path), a.fill(body) }
+	}
+	one := func(list ...func() (string, string)) func() (string, string) {
+		return func() (string, string) { return pick(a, list)() }
+	}
+	permission := func() string {
+		return fmt.Sprintf(`{"name":"p","resource_type":"%[1]s","resource_path":"%[1]s/%[2]s","actions":["%[3]s"],"effect":"%[4]s","conditions":%[5]s}`,
+			pick(a, []string{"vessel", "cargo", "api"}), pick(a, []string{"*", "one", "users"}), pick(a, []string{"read", "write", "*"}),
+			"allow", pick(a, []string{"{}", `{"context.ip":"10.0.0.1"}`}))
+	}
+	return map[string]func() (string, string){
+		"POST /users": one(both("/users", `{"email":"<name>@alpha.example","roles":["<roles>"],"groups":["<groups>"]}`), both("/users", `{"email":"<name>@alpha.example"}`)),
+		"PATCH /users/{id}": one(both("/users/<users>", `{"email":"<name>@alpha.example"}`), both("/users/<users>", `{"attributes":{"level":9}}`),
+			both("/users/<users>", `{"is_active":true}`), both("/users/<users>", `{"external_id":"<name>"}`), both("/users/<users>", `{"password":"`+otherPassword+`"}`)),
+		"DELETE /users/{id}":                 both("/users/<users>", ""),
+		"POST /users/{id}/roles":             both("/users/<users>/roles", `{"role_id":"<roles>"}`),
+		"DELETE /users/{id}/roles/{role_id}": both("/users/<users>/roles/<roles>", ""),
+		"POST /roles":                        one(both("/roles", `{"name":"<name>","priority":1}`), both("/roles", `{"name":"<name>","parent_role_id":"<own roles>","priority":1}`)),
+		"PATCH /roles/{id}": one(both("/roles/<own roles>", `{"parent_role_id":"<own roles>"}`), both("/roles/<own roles>", `{"priority":899}`),
+			both("/roles/<own roles>", `{"is_assignable":true,"priority":0}`), both("/roles/<own roles>", `{"is_active":false}`), both("/roles/<own roles>", `{"is_active":true}`), both("/roles/<own roles>", `{"parent_role_id":null}`)),
+		"DELETE /roles/{id}": both("/roles/<own roles>", ""),
+		"POST /roles/{id}/permissions": one(both("/roles/<own roles>/permissions", `{"permission_ids":["<permissions>"]}`), func() (string, string) {
+			return a.fill("/roles/<own roles>/permissions"), `{"permissions":[` + permission() + `]}`
+		}),
+		"DELETE /roles/{id}/permissions/{permission_id}": both("/roles/<own roles>/permissions/<permissions>", ""),
+		"POST /groups": one(both("/groups", `{"name":"<name>"}`), both("/groups", `{"name":"<name>","parent_group_id":"<groups>"}`)),
+		"PATCH /groups/{id}": one(both("/groups/<groups>", `{"parent_group_id":"<groups>"}`), both("/groups/<groups>", `{"is_active":false}`),
+			both("/groups/<groups>", `{"is_active":true}`), both("/groups/<groups>", `{"parent_group_id":null}`)),
+		"DELETE /groups/{id}":                   both("/groups/<groups>", ""),
+		"POST /groups/{id}/users":               both("/groups/<groups>/users", `{"user_ids":["<users>"]}`),
+		"DELETE /groups/{id}/users/{member_id}": both("/groups/<groups>/users/<users>", ""),
+		"POST /groups/{id}/roles":               both("/groups/<groups>/roles", `{"role_ids":["<roles>"]}`),
+		"DELETE /groups/{id}/roles/{member_id}": both("/groups/<groups>/roles/<roles>", ""),
+		"POST /permissions":                     func() (string, string) { return "/permissions", permission() },
+		"PATCH /permissions/{id}": one(both("/permissions/<permissions>", `{"actions":["*"]}`), both("/permissions/<permissions>", `{"effect":"allow"}`), both("/permissions/<permissions>", `{"conditions":{}}`),
+			both("/permissions/<permissions>", `{"is_active":false}`), both("/permissions/<permissions>", `{"is_active":true}`)),
+		"DELETE /permissions/{id}": both("/permissions/<permissions>", ""),
+		"POST /resources":          both("/resources", `{"type":"vessel","name":"One","code":"<name>","parent_id":"<resources>"}`),
+		"PATCH /resources/{id}":    one(both("/resources/<resources>", `{"name":"y"}`), both("/resources/<resources>", `{"attributes":{"level":9}}`)),
+		"DELETE /resources/{id}":   both("/resources/<resources>", ""),
+		"POST /users/bulk": one(both("/users/bulk", `{"operation":"assign_role","user_ids":["<users>"],"data":{"role_id":"<roles>"}}`),
+			both("/users/bulk", `{"operation":"remove_role","user_ids":["<users>"],"data":{"role_id":"<roles>"}}`),
+			both("/users/bulk", `{"operation":"add_to_group","user_ids":["<users>"],"data":{"group_id":"<groups>"}}`),
+			both("/users/bulk", `{"operation":"deactivate","user_ids":["<users>"]}`), both("/users/bulk", `{"operation":"activate","user_ids":["<users>"]}`)),
+		"POST /users/{id}/lock":           both("/users/<users>/lock", `{"reason":"x"}`),
+		"POST /users/{id}/unlock":         both("/users/<users>/unlock", ""),
+		"POST /users/{id}/reset-password": both("/users/<users>/reset-password", `{"mode":"temporary"}`),
+		"POST /service-accounts": one(both("/service-accounts", `{"name":"<name>","roles":["<roles>"],"groups":["<groups>"]}`), both("/service-accounts", `{"name":"<name>"}`),
+			both("/service-accounts", `{"name":"<name>","owner_id":"<users>"}`)),
+		"PATCH /service-accounts/{id}":                   one(both("/service-accounts/<services>", `{"allowed_ips":["10.0.0.0/8"]}`), both("/service-accounts/<services>", `{"attributes":{"level":9}}`), both("/service-accounts/<services>", `{"is_active":true}`)),
+		"DELETE /service-accounts/{id}":                  both("/service-accounts/<services>", ""),
+		"POST /service-accounts/{id}/rotate-credentials": both("/service-accounts/<services>/rotate-credentials", `{"grace_period_minutes":5}`),
+		"POST /tenants/{id}/activate":                    both("/tenants/$sub/activate", `{}`),
+		"POST /tenants/{id}/deactivate":                  one(both("/tenants/$alpha/deactivate", `{}`), both("/tenants/$sub/deactivate", `{}`), both("/tenants/$beta/deactivate", `{}`)),
+		"POST /tenants":                                  both("/tenants", `{"name":"Mine","code":"<code>"}`),
+		"PATCH /tenants/{id}":                            one(both("/tenants/$alpha", `{"settings":{"inherit_permissions":true}}`), both("/tenants/$beta", `{"is_active":false}`)),
+		"DELETE /tenants/{id}":                           one(both("/tenants/$beta", ""), both("/tenants/$sub", "")),
+		"POST /tenants/{id}/sub-tenants":                 both("/tenants/$alpha/sub-tenants", `{"name":"Mine","code":"<code>"}`),
+	}
+}
+
+// fill puts ids in the place of "<table>", and new names in that of "<name>".
+func (a *attack) fill(text string) string {
+	for _, table := range []string{"users", "roles", "groups", "permissions", "resources", "services"} {
+		for strings.Contains(text, "<"+table+">") {
+			text = strings.Replace(text, "<"+table+">", a.any(table), 1)
+		}
+	}
+	for strings.Contains(text, "<own roles>") {
+		text = strings.Replace(text, "<own roles>", pick(a, slices.DeleteFunc(slices.Clone(a.pool["roles"]), func(id string) bool { return strings.HasPrefix(id, "00000000") })), 1)
+	}
+	name := a.name()
+	return strings.NewReplacer("<name>", name, "<code>", strings.ToUpper(strings.ReplaceAll(name, "_", "-"))).Replace(text)
+}

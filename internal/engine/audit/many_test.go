@@ -1,0 +1,73 @@
+package audit_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/engine/audit"
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
+	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
+)
+
+func TestRecordAll_LinksLikeRecord(t *testing.T) {
+	t.Parallel()
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
+	tenant, user := uuid.New(), uuid.New()
+	ctx := identity.WithPrincipal(t.Context(), &identity.Principal{UserID: user, HomeTenantID: tenant, Email: "ada@example.com", SessionID: "s1"})
+	var events []audit.Event
+	for n := range 1_003 {
+		events = append(events, audit.Event{
+			Action: "user.activate", ResourceID: uuid.New(), Before: map[string]any{"n": n, "amount": 12345678901234567890.0},
+			After: map[string]any{"text": fmt.Sprintf("<ä> %d", n), "b": true}, Detail: map[string]any{"bulk": true},
+		})
+	}
+	events[7].Result = audit.Denied
+	all := func(events []audit.Event) error {
+		return d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, events) })
+	}
+	require.NoError(t, all(events))
+	require.NoError(t, record(ctx, d, l, audit.Event{Action: "user.update", ResourceID: user}))
+	require.NoError(t, all(events[:2]))
+	require.NoError(t, all(nil))
+	require.Equal(t, audit.Verdict{Checked: 1_006}, verify(t, d, l, tenant))
+	// By nobody, as a job does.
+	job := identity.WithTenant(t.Context(), tenant)
+	require.NoError(t, d.DB.InTx(job, func(tx *db.Tx) error { return l.RecordAll(job, tx, events[:3]) }))
+	require.Equal(t, audit.Verdict{Checked: 1_009}, verify(t, d, l, tenant))
+
+	var rows []struct{ Action, ResourceType, ResourceID, Result string }
+	require.NoError(t, d.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		return tx.Raw(`SELECT action, resource_type, resource_id, result FROM sentinel.audit_logs ORDER BY seq LIMIT 8`).Scan(&rows).Error
+	}))
+	for n, row := range rows {
+		require.Equal(t, events[n].ResourceID.String(), row.ResourceID, "in the order given")
+		require.Equal(t, "user", row.ResourceType)
+	}
+	require.Equal(t, "denied", rows[7].Result)
+}
+
+func TestRecordAll_Fails(t *testing.T) {
+	t.Parallel()
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
+	ctx := identity.WithTenant(t.Context(), uuid.New())
+	require.ErrorIs(t, d.DB.InSystemTx(t.Context(), db.Bootstrap, func(tx *db.Tx) error {
+		return l.RecordAll(t.Context(), tx, []audit.Event{{Action: "x.y"}})
+	}), db.ErrNoTenant)
+	for name, e := range map[string]audit.Event{
+		"what cannot be encoded":     {Action: "x.y", Before: func() {}},
+		"what no database can hold":  {Action: "x.y", Before: map[string]any{"a": "\x00"}},
+		"what the table has no word": {Action: "x.y", Result: "other"},
+	} {
+		require.Error(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, []audit.Event{e}) }), name)
+	}
+	for _, table := range []string{"SELECT ON sentinel.audit_heads", "INSERT ON sentinel.audit_heads", "UPDATE (seq, hash) ON sentinel.audit_heads"} {
+		d.Exec(t, "REVOKE "+table+" FROM sentinel_app")
+		require.Error(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, []audit.Event{{Action: "x.y"}}) }), table)
+		d.Exec(t, "GRANT "+table+" TO sentinel_app")
+	}
+}
