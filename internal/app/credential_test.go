@@ -42,8 +42,14 @@ func TestForgot_AnswersBeforeItLooks(t *testing.T) {
 	require.NoError(t, err)
 	answers := map[string]bool{}
 	for _, who := range [][2]string{
-		{"ALPHA", " PLAIN@alpha.example"}, {"ALPHA", "nobody@alpha.example"}, {"ALPHA", "guest@alpha.example"}, {"OMEGA", "plain@alpha.example"},
-		{"BETA", "plain@alpha.example"}, {w.ids["alpha"], "plain"}, {absent, "x"}, {"%", "%"},
+		{"ALPHA", " PLAIN@alpha.example"},
+		{"ALPHA", "nobody@alpha.example"},
+		{"ALPHA", "guest@alpha.example"},
+		{"OMEGA", "plain@alpha.example"},
+		{"BETA", "plain@alpha.example"},
+		{w.ids["alpha"], "plain"},
+		{absent, "x"},
+		{"%", "%"},
 	} {
 		got := w.forgets(who[0], who[1])
 		require.Equal(t, http.StatusAccepted, got.status, "%s", got.body)
