@@ -6,9 +6,10 @@ OPA := $(GO) tool opa
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PACKAGES := ./...
+COVERFLAGS := -coverpkg=./internal/...,./cmd/...,./migrations/...,./models/... -coverprofile=coverage.out
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint fmt cover policy-test bundle bench migrate docker demo-todo prepare clean
+.PHONY: help run build test race lint fmt cover covered policy-test bundle bench migrate docker demo-todo prepare clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +20,8 @@ run: prepare build ## Start the server with demo data on an embedded PostgreSQL
 build: ## Build bin/sentinel
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sentinel ./cmd/sentinel
 
-test: prepare ## Run all tests on a real PostgreSQL
-	$(GO) test -timeout 15m $(PACKAGES)
+test: prepare ## Run all tests on a real PostgreSQL (COVER=1: and count what they cover)
+	$(GO) test -timeout 15m $(if $(COVER),$(COVERFLAGS)) $(PACKAGES)
 
 race: prepare ## Run all tests under the race detector
 	$(GO) test -race -timeout 20m $(PACKAGES)
@@ -34,8 +35,11 @@ fmt: ## Format Go and Rego
 	$(LINT) fmt
 	$(OPA) fmt --write policies
 
-cover: prepare ## Check that tests cover each package (80 %) and the engine (95 %)
-	$(GO) test -timeout 15m -coverpkg=./internal/...,./cmd/...,./migrations/...,./models/... -coverprofile=coverage.out $(PACKAGES) > coverage.log || { cat coverage.log; exit 1; }
+cover: ## Check that tests cover each package (80 %) and the engine (95 %)
+	@$(MAKE) --no-print-directory test COVER=1
+	@$(MAKE) --no-print-directory covered
+
+covered: ## Check the coverage of the last `make test COVER=1`
 	@$(GO) -C tools run ./cover ../coverage.out
 
 policy-test: ## Run the tests of the Rego library with the stock opa, 95 % of lines covered

@@ -58,7 +58,7 @@ func (a *App) bootstrap(ctx context.Context) (*Login, error) {
 			return nil, fmt.Errorf("keep the administrator's password: %w", err)
 		}
 	}
-	if !made && !generated {
+	if !generated {
 		return nil, nil //nolint:nilnil // the operator knows it
 	}
 	return login, nil
