@@ -65,4 +65,4 @@ prepare:
 	@./tools/prepare.sh
 
 clean: ## Remove what was built
-	rm -rf bin bundles/*.tar.gz coverage.out coverage.log
+	rm -rf bin bundles/*.tar.gz coverage.out
