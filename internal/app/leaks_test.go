@@ -1,9 +1,12 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -84,6 +87,46 @@ func (w *world) forbidden() []secret {
 	return list
 }
 
+// keep takes down an answer for the search. Members that a route declares to
+// show once are taken out of its successes, and searched for everywhere else;
+// the mailbox is there to show its mails.
+func (w *world) keep(r request, out *response) {
+	if r.path == "//dev/mail" {
+		return
+	}
+	body := out.body
+	for _, member := range w.shownBy(r, out) {
+		value := regexp.MustCompile(`"` + member + `": ?("[^"]*"|\[[^\]]*\])`)
+		for _, found := range value.FindAllSubmatch(body, -1) {
+			for _, text := range quoted.FindAllSubmatch(found[1], -1) {
+				_, _ = w.given.Write(append(text[1], '\n'))
+			}
+		}
+		body = value.ReplaceAll(body, nil)
+	}
+	_, _ = w.bodies.Write(append(bytes.TrimSpace(body), '\n'))
+}
+
+var (
+	quoted   = regexp.MustCompile(`"([^"]+)"`)
+	variable = regexp.MustCompile(`\\\{[a-z_]+\\\}`)
+)
+
+// shownBy returns the members that the route of a call may show once.
+func (w *world) shownBy(r request, out *response) []string {
+	if out.status >= 300 || r.method == http.MethodGet {
+		return nil
+	}
+	path, _, _ := strings.Cut(w.expand(r.path), "?")
+	for _, route := range w.app.Routes() {
+		template := variable.ReplaceAllString(regexp.QuoteMeta(route.Path), `[^/]+`)
+		if len(route.ShownOnce) > 0 && route.Method == r.method && regexp.MustCompile("^"+template+"$").MatchString(path) {
+			return route.ShownOnce
+		}
+	}
+	return nil
+}
+
 type signingKey struct {
 	kid    string
 	sealed []byte
@@ -112,7 +155,10 @@ func (w *world) records() []string {
 	}
 	return append(
 		w.column(w.t, "SELECT a::text FROM sentinel.audit_logs a"),
-		w.column(w.t, "SELECT d::text FROM sentinel.decision_logs d")...)
+		append(
+			w.column(w.t, "SELECT d::text FROM sentinel.decision_logs d"),
+			// Bodies that are kept for repeated requests are answers to come.
+			w.column(w.t, "SELECT coalesce(encode(i.response_body, 'escape'), '') || i.response_headers FROM sentinel.idempotency_keys i")...)...)
 }
 
 // otherPassword is what passwords are changed to.
@@ -124,7 +170,11 @@ func TestLeaks_SearchFindsWhatItLooksFor(t *testing.T) {
 	w.make("plain", "operator", "", "/users", `{"email":"plain@example.com","password":"`+password+`"}`)
 	answer := w.do(request{as: "operator", method: "PATCH", path: "/users/$plain", body: `{"password":"` + otherPassword + `"}`})
 	require.Equal(t, 200, answer.status, "%s", answer.body)
+	answer = w.do(request{as: "operator", method: "POST", path: "/service-accounts", body: `{"name":"gate"}`, header: map[string]string{"Idempotency-Key": "k"}})
+	require.Contains(t, w.given.String(), answer.at("data.api_key"), "what is shown once is searched for")
+	require.NotContains(t, w.bodies.String(), answer.at("data.api_key"))
 	records := strings.Join(w.records(), "\n")
+	require.Contains(t, records, "gate", "answers that are kept are among the records")
 	require.Contains(t, records, "user.update", "the records are the ones that the scenarios make")
 	require.Contains(t, w.log.String(), "/api/v1/users", "the log is the server's")
 	hashes := w.column(t, "SELECT password_hash FROM sentinel.users WHERE password_hash IS NOT NULL")
