@@ -3,10 +3,14 @@ package app_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/platform/crypto"
+	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 )
 
 func TestTokens_EndWithTheCredentialsTheyWereMailedUnder(t *testing.T) {
@@ -73,26 +77,8 @@ func TestTemporaryPassword_IsGoodForChangingItOnly(t *testing.T) {
 	pair := w.send(request{method: http.MethodPost, path: "/auth/refresh", body: jsonOf(map[string]any{"refresh_token": answer.at("data.refresh_token")})}, "")
 	require.Equal(t, http.StatusOK, pair.status)
 	tokens := []string{answer.at("data.access_token").(string), pair.at("data.access_token").(string)}
-	examples := examples()
-	for _, route := range w.app.Routes() {
-		name := route.Method + " " + route.Path
-		if route.Access.IsPublic() || name == "GET /auth/validate" || name == "POST /auth/logout" || name == "POST /users/{id}/change-password" {
-			continue
-		}
-		e, ok := examples[name]
-		require.True(t, ok, name)
-		for _, name := range placeholder.FindAllString(e.path+e.body, -1) {
-			if w.ids[name[1:]] == "" {
-				w.ids[name[1:]] = absent // refused before it is looked for
-			}
-		}
-		for _, token := range tokens {
-			for _, header := range []map[string]string{nil, {"X-Tenant-ID": w.ids["alpha"]}} {
-				got := w.send(request{method: route.Method, path: e.path, body: e.body, header: header}, token)
-				require.Equal(t, http.StatusForbidden, got.status, "%s %v: %s", name, header, got.body)
-			}
-		}
-	}
+	own := []string{"GET /auth/validate", "POST /auth/logout", "POST /users/{id}/change-password"}
+	w.refusedOutside(t, func(name string, _ httpapi.Route) bool { return slices.Contains(own, name) }, tokens...)
 	change := func(id string) *response {
 		return w.send(request{method: http.MethodPost, path: "/users/" + id + "/change-password", body: jsonOf(map[string]any{"current_password": temporary, "new_password": otherPassword})}, tokens[0])
 	}
@@ -160,4 +146,45 @@ func TestErase_LeavesNothingAfterARichLife(t *testing.T) {
 	require.Empty(t, left)
 	require.Empty(t, w.column(t, "SELECT key FROM sentinel.idempotency_keys WHERE principal_id = $1", w.ids["ludwig"]))
 	w.verified(w.master(), "alpha")
+}
+
+// refusedOutside calls every route that is not open to everybody, but for those
+// within a token's reach, with each of the tokens.
+func (w *world) refusedOutside(t *testing.T, within func(name string, r httpapi.Route) bool, tokens ...string) {
+	t.Helper()
+	examples := examples()
+	for _, route := range w.app.Routes() {
+		name := route.Method + " " + route.Path
+		if route.Access.IsPublic() || within(name, route) {
+			continue
+		}
+		e, ok := examples[name]
+		require.True(t, ok, name)
+		for _, placeholder := range placeholder.FindAllString(e.path+e.body, -1) {
+			if w.ids[placeholder[1:]] == "" {
+				w.ids[placeholder[1:]] = absent // refused before it is looked for
+			}
+		}
+		for _, token := range tokens {
+			for _, header := range []map[string]string{nil, {"X-Tenant-ID": w.ids["alpha"]}} {
+				got := w.send(request{method: route.Method, path: e.path, body: e.body, header: header}, token)
+				require.Equal(t, http.StatusForbidden, got.status, "%s %v: %s", name, header, got.body)
+			}
+		}
+	}
+}
+
+func TestScope_OpensNothingButWhatItNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ids["narrow"] = absent
+	w.asSession("narrow", "admin", "alpha", func(c *crypto.Claims) { c.Scope = "groups:read" })
+	// Of these the answers are no more than the token's own, or are narrowed themselves.
+	open := []string{"GET /auth/validate", "POST /auth/logout", "POST /auth/revoke", "POST /permissions/check", "POST /permissions/batch-check"}
+	w.refusedOutside(t, func(name string, r httpapi.Route) bool {
+		p, _ := r.Access.Permission()
+		return p.Section == "groups" && p.Action == "read" || slices.Contains(open, name)
+	}, w.token("narrow"))
+	other := `{"user_id":"$plain","action":"read","resource":{"type":"doc"}}`
+	require.Equal(t, http.StatusForbidden, w.do(request{as: "narrow", method: http.MethodPost, path: "/permissions/check", body: other}).status)
 }
