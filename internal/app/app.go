@@ -128,7 +128,7 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	a.api = httpapi.New(httpapi.Config{
 		Title: "Sentinel", Version: version, TrustedProxies: cfg.TrustedProxies, Logger: logger, ShutdownTimeout: cfg.ShutdownTimeout,
 		Authenticate: a.session.Authenticate, Authorize: a.authorize, Observe: a.metrics.ObserveRequest,
-		Admit: a.admit(budgets), Charge: budgets.Charge, Idempotency: &idempotency.Store{DB: a.db},
+		Admit: a.admit(budgets), Charge: budgets.Charge, Idempotency: &idempotency.Store{DB: a.db, Key: a.master.DeriveKey("idempotency")},
 	})
 	a.register()
 	return a, nil

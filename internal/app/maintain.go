@@ -54,7 +54,8 @@ func (a *App) Maintain(ctx context.Context) error {
 		{"idempotency_keys", "expires_at < now()"},
 		// An hour for clocks that go wrong: a token is judged by the server's.
 		{"token_blacklist", "expires_at < now() - interval '1 hour'"},
-		{"one_time_tokens", "expires_at < now()"},
+		// A day more, since those of the last hour are counted against floods of mails.
+		{"one_time_tokens", "expires_at < now() - interval '1 day'"},
 		// Kept for a while, so that a session's history can be looked at.
 		{"refresh_tokens", "expires_at < now() - interval '30 days'"},
 		{"login_failures", "updated_at < now() - interval '30 days' AND (locked_until IS NULL OR locked_until < now())"},

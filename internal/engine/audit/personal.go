@@ -19,6 +19,7 @@ import (
 var personalMembers = map[string]bool{
 	"email": true, "username": true, "display_name": true, "external_id": true, "description": true, "attributes": true,
 	"preferences": true, "allowed_ips": true, "pending_email": true, "owner_name": true, "owner_email": true,
+	"reason": true, // why an account was locked, in somebody's own words
 }
 
 // unnamedMembers are those of an event's details that are dropped when the event

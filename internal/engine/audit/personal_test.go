@@ -55,7 +55,7 @@ func TestRecord_KeepsPersonalDataBehindThePersonsKey(t *testing.T) {
 				"list":       []any{map[string]any{"display_name": "Ada"}},
 				"attributes": map[string]any{"big": uint64(12345678901234567890), "password": "hunter2"},
 			},
-			Detail: map[string]any{"pending_email": "new@example.com", "reason": "asked"},
+			Detail: map[string]any{"pending_email": "new@example.com", "via": "asked", "reason": "on leave"},
 		}))
 	}
 	stored, shown := opened(t, d, l, tenant)
@@ -64,9 +64,10 @@ func TestRecord_KeepsPersonalDataBehindThePersonsKey(t *testing.T) {
 	}
 	require.Contains(t, stored[0], `"is_active": true`, "what is not personal can be read")
 	require.Contains(t, stored[1], "asked")
+	require.NotContains(t, stored[1], "on leave")
 	require.JSONEq(t, `{"before": {"id": "`+ada.String()+`", "email": "ada@example.com", "is_active": true, "username": null},
 "after": {"list": [{"display_name": "Ada"}], "attributes": {"big": 12345678901234567890, "password": "[masked]"}}}`, shown[0])
-	require.JSONEq(t, `{"pending_email": "new@example.com", "reason": "asked"}`, shown[1])
+	require.JSONEq(t, `{"pending_email": "new@example.com", "via": "asked", "reason": "on leave"}`, shown[1])
 	require.Equal(t, audit.Verdict{Checked: 2}, verify(t, d, l, tenant))
 
 	d.Exec(t, "DELETE FROM sentinel.personal_keys WHERE user_id = $1", ada)

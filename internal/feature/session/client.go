@@ -178,11 +178,28 @@ func (s *Service) exchange(ctx context.Context, secret, id, tenantName, scope st
 	ctx = identity.WithPrincipal(ctx, &identity.Principal{
 		UserID: user.ID, HomeTenantID: user.TenantID, Email: user.Email, IsServiceAccount: true, SessionID: claims.SessionID,
 	})
-	err = s.Write.Plain(ctx, func(w *change.Write) error {
-		if _, err := crud.Locked[models.User](w.Tx, user.TenantID, user.ID, "user"); err != nil {
+	if err := s.admitKey(ctx, key, user, account, scope); err != nil {
+		return nil, err
+	}
+	out := &ClientToken{AccessToken: token, TokenType: "Bearer", ExpiresIn: int(TokenLifetime / time.Second), Scope: scope}
+	a := &out.ServiceAccount
+	a.ID, a.Name, a.Tenant.ID, a.Tenant.Name, a.Tenant.Code = user.ID, user.DisplayName, tenant.ID, tenant.Name, tenant.Code
+	return out, nil
+}
+
+// admitKey counts a token, unless the key was replaced or the account's tokens
+// ended since they were read: the token would outlive them.
+func (s *Service) admitKey(ctx context.Context, key crypto.APIKey, user *models.User, account engine.Account, scope string) error {
+	good := false
+	err := s.Write.Plain(ctx, func(w *change.Write) error {
+		now, err := crud.Locked[models.User](w.Tx, user.TenantID, user.ID, "user")
+		if err != nil {
 			return err
 		}
-		err := w.Exec(`
+		if good = now.IsActive && now.TokenEpoch == account.TokenEpoch && s.counts(key, now); !good {
+			return nil
+		}
+		err = w.Exec(`
 UPDATE sentinel.users
 SET last_login = ?, login_count = login_count + 1, failed_login_count = 0
 WHERE tenant_id = ?
@@ -192,16 +209,22 @@ AND id = ?`, w.Now, user.TenantID, user.ID).Error
 		}
 		return w.Record(audit.Event{Action: "session.token", ResourceType: "user", ResourceID: user.ID, Detail: map[string]any{"scope": scope}})
 	})
-	if fault.Is(err, fault.NotFoundKind) {
-		return nil, invalidClient() // deleted in the meantime
+	switch {
+	case fault.Is(err, fault.NotFoundKind): // deleted in the meantime
+		return invalidClient()
+	case err != nil:
+		return err
+	case !good:
+		return s.refuseKey(ctx, user, "changed")
 	}
-	if err != nil {
-		return nil, err
-	}
-	out := &ClientToken{AccessToken: token, TokenType: "Bearer", ExpiresIn: int(TokenLifetime / time.Second), Scope: scope}
-	a := &out.ServiceAccount
-	a.ID, a.Name, a.Tenant.ID, a.Tenant.Name, a.Tenant.Code = user.ID, user.DisplayName, tenant.ID, tenant.Name, tenant.Code
-	return out, nil
+	return nil
+}
+
+// counts reports whether a key is the account's present one, or the one before
+// within its grace period.
+func (s *Service) counts(key crypto.APIKey, user *models.User) bool {
+	current, previous := crypto.SameHash(user.ServiceAccountKeyHash, key.Hash), crypto.SameHash(user.PreviousKeyHash, key.Hash)
+	return current || previous && user.PreviousKeyExpiresAt != nil && s.now().Before(*user.PreviousKeyExpiresAt)
 }
 
 // byKey finds the account and the tenant of a key's id, nil if there is none.
@@ -230,10 +253,8 @@ func (s *Service) byKey(ctx context.Context, keyID string) (*models.User, *model
 // judgeKey returns the account if the key is good here and now, and else why it
 // is not, for the audit log.
 func (s *Service) judgeKey(ctx context.Context, key crypto.APIKey, user *models.User, tenant *models.Tenant, id, tenantName string) (account engine.Account, reason string, err error) {
-	current := crypto.SameHash(user.ServiceAccountKeyHash, key.Hash)
-	previous := crypto.SameHash(user.PreviousKeyHash, key.Hash) && user.PreviousKeyExpiresAt != nil && s.now().Before(*user.PreviousKeyExpiresAt)
 	switch {
-	case !current && !previous:
+	case !s.counts(key, user):
 		return account, "wrong key", nil
 	case id != "" && id != user.ID.String() && id != key.ID:
 		return account, "another client_id", nil

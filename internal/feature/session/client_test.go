@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
@@ -165,4 +167,24 @@ func asFault(t *testing.T, err error) *fault.Error {
 	var f *fault.Error
 	require.ErrorAs(t, err, &f)
 	return f
+}
+
+func TestClient_RefusesAKeyThatWasReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	id, key := f.robot("robot")
+	ctx := identity.WithTenant(f.from(here), f.tenant)
+	// Read before the key is replaced, as by a call that a rotation overtakes.
+	user, _, err := f.s.byKey(ctx, key.ID)
+	require.NoError(t, err)
+	before, err := f.Engine.Account(ctx, f.tenant, id)
+	require.NoError(t, err)
+	f.set(id, "service_account_key_id = ?, service_account_key_hash = ?, token_epoch = token_epoch + 1", "other", crypto.NewAPIKey().Hash)
+	after, err := f.Engine.Account(ctx, f.tenant, id)
+	require.NoError(t, err)
+	for _, account := range []engine.Account{before, after} {
+		f.refused(f.s.admitKey(ctx, key, user, account, ""), fault.ServiceAccountInvalid)
+		require.Equal(t, "session.token failure", f.tail())
+	}
+	require.Zero(t, f.Count("SELECT login_count::int FROM sentinel.users WHERE id = $1", id))
 }

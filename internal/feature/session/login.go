@@ -48,7 +48,10 @@ type attempt struct {
 	user    *models.User
 	network string
 	in      *LoginIn
-	// key names the account, known or not, for the account-wide delay.
+	// account names the account, known or not. All ways to write its tenant and
+	// its address are one, so that writing them in another way gains no tries.
+	account string
+	// key is account for the account-wide delay.
 	key [32]byte
 	// verified is the hash that the password was right for.
 	verified string
@@ -72,9 +75,6 @@ func locked(until time.Time) error {
 // login answers every failure at the same moment after its start, since there
 // is more to write for an account that exists.
 func (s *Service) login(ctx context.Context, in *LoginIn) (*Login, error) {
-	if err := s.limit(ctx, in); err != nil {
-		return nil, err
-	}
 	start := s.now()
 	device := models.Object(in.Body.Device)
 	if len(device) > maxDevice {
@@ -83,6 +83,11 @@ func (s *Service) login(ctx context.Context, in *LoginIn) (*Login, error) {
 	a, err := s.attempt(ctx, in, start)
 	if err != nil {
 		return nil, err
+	}
+	if s.Limit != nil {
+		if err := s.Limit(ctx, a.account); err != nil {
+			return nil, err
+		}
 	}
 	delay := s.patience.delay(a.key, start)
 	if delay > 0 {
@@ -122,7 +127,8 @@ func (s *Service) attempt(ctx context.Context, in *LoginIn, now time.Time) (*att
 	if a.tenant != nil {
 		place = a.tenant.ID.String()
 	}
-	a.key = [32]byte(crypto.HashSecret(place + "\x00" + email))
+	a.account = place + "\x00" + email
+	a.key = [32]byte(crypto.HashSecret(a.account))
 	if a.tenant == nil || !ok {
 		return a, nil
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -207,4 +208,25 @@ func TestNetwork_IsTheSubscribers(t *testing.T) {
 	} {
 		require.Equal(t, want, network(address), address)
 	}
+}
+
+func TestLogin_CountsOneAccountHoweverItIsNamed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.user("a@x")
+	names := map[string]bool{}
+	f.s.Limit = func(_ context.Context, account string) error {
+		names[account] = true
+		return nil
+	}
+	var code string
+	f.Scan([]any{&code}, "SELECT code FROM sentinel.tenants WHERE id = $1", f.tenant)
+	id := f.tenant.String()
+	for _, tenant := range []string{id, strings.ToUpper(id), "{" + id + "}", "urn:uuid:" + id, strings.ReplaceAll(id, "-", ""), code, strings.ToLower(code)} {
+		in := &LoginIn{}
+		in.Body.TenantID, in.Body.Email, in.Body.Password = tenant, "a@x", secret
+		_, err := f.s.login(f.from(here), in)
+		require.NoError(t, err, tenant)
+	}
+	require.Len(t, names, 1)
 }

@@ -6,6 +6,7 @@ package session
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -43,9 +44,8 @@ type Config struct {
 	Keys      *Keys
 	// NormaliseEmail is how addresses are stored.
 	NormaliseEmail func(string) (string, bool)
-	// Limit is asked before a try to log in is looked at, with the account as it
-	// was named, which need not exist. It returns nil or a fault. Default: no
-	// limit.
+	// Limit is asked before a password is looked at, with a name of the account,
+	// which need not exist. It returns nil or a fault. Default: no limit.
 	Limit func(ctx context.Context, account string) error
 	// SecondFactor reports whether code is a valid second factor of user, in the
 	// transaction of the login, so that one that works once is used up by it.
@@ -176,9 +176,26 @@ func accountOf(jti string) (uuid.UUID, bool) {
 	return uuid.UUID(raw[:16]), true
 }
 
+// maxRoles bounds the names of roles in a token, in bytes of JSON: with the
+// longest scope it still is one that the API takes.
+const maxRoles = 3000
+
+// displayed are as many of an account's roles as a token has room for.
+func displayed(roles []string) []string {
+	left := maxRoles
+	for i, name := range roles {
+		raw, err := json.Marshal(name)
+		if left -= len(raw) + 1; err != nil || left < 0 {
+			return roles[:i]
+		}
+	}
+	return roles
+}
+
 // sign completes and signs the claims of an access token issued at now.
 func (s *Service) sign(ctx context.Context, c crypto.Claims, now time.Time) (string, error) {
 	c.Type, c.TokenID, c.IssuedAt, c.ExpiresAt = accessToken, newTokenID(c.Subject), now, now.Add(TokenLifetime)
+	c.Roles = displayed(c.Roles)
 	key, err := s.Keys.Active(ctx)
 	if err != nil {
 		return "", err

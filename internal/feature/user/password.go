@@ -141,13 +141,25 @@ func (p *proven) store(w *change.Write) (*models.User, error) {
 }
 
 // setPassword replaces the credentials of an account: its sessions end, and so
-// do links to reset the password that are still on their way.
+// do links that are still on their way.
 func setPassword(w *change.Write, m *models.User, hash *string, mustChange bool) error {
 	m.PasswordHash, m.MustChangePassword = hash, mustChange
 	m.TokenEpoch++
-	err := w.Where("tenant_id = ? AND user_id = ? AND purpose = 'password_reset'", m.TenantID, m.ID).Delete(&models.OneTimeToken{}).Error
+	return endLinks(w, m)
+}
+
+// endLinks ends whatever was mailed for an account and not used: resets,
+// invitations, changes of address. None outlives the password or the address
+// under which it was asked for.
+func endLinks(w *change.Write, m *models.User) error {
+	err := w.Exec(`
+UPDATE sentinel.one_time_tokens
+SET expires_at = least(expires_at, ?)
+WHERE tenant_id = ?
+AND user_id = ?
+AND used_at IS NULL`, w.Now, m.TenantID, m.ID).Error
 	if err != nil {
-		return fmt.Errorf("drop reset links: %w", err)
+		return fmt.Errorf("end mailed links: %w", err)
 	}
 	return nil
 }

@@ -140,13 +140,18 @@ func (in *UpdateIn) apply(w *change.Write, m *models.User, hash *string) (err er
 	}
 	if m.Email != email {
 		m.EmailVerifiedAt = &w.Now // an administrator's word is proof enough
+		if err := endLinks(w, m); err != nil {
+			return err
+		}
 	}
-	if b.IsActive != nil && *b.IsActive != m.IsActive || hash != nil {
+	if b.IsActive != nil && *b.IsActive != m.IsActive {
 		m.TokenEpoch++
 	}
 	httpapi.Set(&m.IsActive, b.IsActive)
 	if hash != nil {
-		m.PasswordHash, m.MustChangePassword = hash, false
+		if err := setPassword(w, m, hash, false); err != nil {
+			return err
+		}
 	}
 	if b.AllowedIPs != nil {
 		m.AllowedIPs = *b.AllowedIPs

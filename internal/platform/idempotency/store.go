@@ -6,6 +6,8 @@ package idempotency
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -32,6 +34,16 @@ const attempts = 3
 // context. Ages are measured by the database's clock, the same for all replicas.
 type Store struct {
 	DB *db.DB
+	// Key keys what is stored of a request, which may hold a password: from the
+	// plain hash it could be guessed. Another key makes the request another one.
+	Key []byte
+}
+
+// hash is what is stored of a request's.
+func (s *Store) hash(a httpapi.Attempt) []byte {
+	mac := hmac.New(sha256.New, s.Key)
+	mac.Write(a.Hash)
+	return mac.Sum(nil)
 }
 
 // row is what stands under a key.
@@ -56,6 +68,7 @@ func (s *Store) Claim(ctx context.Context, a httpapi.Attempt) (uuid.UUID, *httpa
 	if !ok {
 		return uuid.Nil, nil, db.ErrNoTenant
 	}
+	a.Hash = s.hash(a)
 	for range attempts {
 		var claim uuid.UUID
 		var found *row

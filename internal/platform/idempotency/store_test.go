@@ -151,3 +151,23 @@ func TestStore_GivesOneOfManyTheClaim(t *testing.T) {
 		require.ErrorContains(t, <-refusals, "still under way")
 	}
 }
+
+func TestStore_KeepsNoHashThatCanBeGuessed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.Key = []byte("key")
+	claim, _, err := f.Claim(f.ctx, f.first)
+	require.NoError(t, err)
+	require.NoError(t, f.Keep(f.ctx, claim, kept))
+	var stored []byte
+	require.NoError(t, f.Store.DB.InReadTx(f.ctx, func(tx *db.Tx) error {
+		return tx.Pgx.QueryRow(f.ctx, "SELECT request_hash FROM sentinel.idempotency_keys").Scan(&stored)
+	}))
+	require.NotEqual(t, f.first.Hash, stored)
+	_, answer, err := f.Claim(f.ctx, f.first)
+	require.NoError(t, err)
+	require.Equal(t, &kept, answer)
+	f.Key = []byte("another")
+	_, _, err = f.Claim(f.ctx, f.first)
+	require.True(t, fault.Is(err, fault.ConflictKind), "%v", err)
+}
