@@ -18,7 +18,7 @@ const searchSQL = "SELECT sentinel.search($1, $2)::text"
 
 // searched are the columns that each kind was searched by with ILIKE.
 var searched = map[string][]string{
-	"users":       {"email", "username", "display_name", "external_id"},
+	"users":       {"email", "username", "display_name", "external_id", "description"},
 	"roles":       {"name", "display_name", "description"},
 	"groups":      {"name", "display_name", "description"},
 	"resources":   {"name", "code"},

@@ -198,7 +198,10 @@ func (s *Service) read(ctx context.Context, in *IDIn) (out *Account, err error) 
 }
 
 var refusals = crud.Refusals{
-	"users_external_id_key":            {Path: "external_id", Message: "An account with this external id exists already in this tenant."},
+	"users_external_id_key": {Path: "external_id", Message: "An account with this external id exists already in this tenant."},
+	"users_external_id_retired": {
+		Path: "external_id", Message: "This external id was another account's, if one that is deleted. It is not given out again: what still names it would mean the wrong account.",
+	},
 	"users_service_account_key_id_key": {Path: "", Message: "The new key has the name of another by chance. Repeat the call."},
 }
 

@@ -141,13 +141,25 @@ func (p *proven) store(w *change.Write) (*models.User, error) {
 }
 
 // setPassword replaces the credentials of an account: its sessions end, and so
-// do links to reset the password that are still on their way.
+// do the links that are still on their way.
 func setPassword(w *change.Write, m *models.User, hash *string, mustChange bool) error {
 	m.PasswordHash, m.MustChangePassword = hash, mustChange
 	m.TokenEpoch++
-	err := w.Where("tenant_id = ? AND user_id = ? AND purpose = 'password_reset'", m.TenantID, m.ID).Delete(&models.OneTimeToken{}).Error
+	return endLinks(w, m)
+}
+
+// endLinks makes all links count no longer that were mailed to an account, to set
+// a password or to confirm an address: what is set now is not undone by them.
+// They stay, since who asks for mails is held to a number of them.
+func endLinks(w *change.Write, m *models.User) error {
+	err := w.Exec(`
+UPDATE sentinel.one_time_tokens
+SET expires_at = least(expires_at, ?)
+WHERE tenant_id = ?
+AND user_id = ?
+AND used_at IS NULL`, w.Now, m.TenantID, m.ID).Error
 	if err != nil {
-		return fmt.Errorf("drop reset links: %w", err)
+		return fmt.Errorf("end links: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
@@ -120,7 +121,7 @@ func (in *UpdateIn) apply(w *change.Write, m *models.User, hash *string) (err er
 		return fault.New(fault.Denied, "assert_subject and assert_override let an account state others' properties: only a tenant_admin sets them.")
 	}
 	if b.IsActive != nil && *b.IsActive && !m.IsActive {
-		if err := hasRoom(w, m.TenantID); err != nil {
+		if err := directory.HasRoom(w, m.TenantID); err != nil {
 			return err
 		}
 	}
@@ -140,13 +141,18 @@ func (in *UpdateIn) apply(w *change.Write, m *models.User, hash *string) (err er
 	}
 	if m.Email != email {
 		m.EmailVerifiedAt = &w.Now // an administrator's word is proof enough
+		if err := endLinks(w, m); err != nil {
+			return err
+		}
 	}
-	if b.IsActive != nil && *b.IsActive != m.IsActive || hash != nil {
-		m.TokenEpoch++
-	}
-	httpapi.Set(&m.IsActive, b.IsActive)
 	if hash != nil {
-		m.PasswordHash, m.MustChangePassword = hash, false
+		if err := setPassword(w, m, hash, false); err != nil {
+			return err
+		}
+	}
+	if b.IsActive != nil && *b.IsActive != m.IsActive {
+		m.IsActive = *b.IsActive
+		m.TokenEpoch++
 	}
 	if b.AllowedIPs != nil {
 		m.AllowedIPs = *b.AllowedIPs

@@ -249,7 +249,7 @@ func (in *CreateIn) model(w *change.Write, email string, hash *string) *models.U
 
 func (s *Service) insert(ctx context.Context, w *change.Write, in *CreateIn, m *models.User) (c granting.Change, created httpapi.Created[Detail], err error) {
 	m.TenantID, _ = identity.TenantFrom(ctx)
-	if err := hasRoom(w, m.TenantID); err != nil {
+	if err := directory.HasRoom(w, m.TenantID); err != nil {
 		return c, created, err
 	}
 	if err := w.Create(m).Error; err != nil {
