@@ -19,6 +19,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -30,7 +31,7 @@ type Service struct {
 	write *change.Writer
 	// normaliseEmail tells an e-mail address from another text.
 	normaliseEmail func(string) (string, bool)
-	attempts       *attempts
+	attempts       *limit.Attempts
 }
 
 // New makes the section. normaliseEmail is how addresses of people are stored;

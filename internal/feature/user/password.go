@@ -3,9 +3,7 @@ package user
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -17,7 +15,6 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
-	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -105,22 +102,18 @@ func (s *Service) ownPassword(ctx context.Context, current, currentPath string, 
 
 // verify counts the attempt and compares.
 func (s *Service) verify(ctx context.Context, p *proven, password, path string) error {
-	if err := s.attempts.begin(p.user, s.Write.Engine.Now()); err != nil {
-		var f *fault.Error
-		if errors.As(err, &f) {
-			httpapi.SetHeader(ctx, "Retry-After", strconv.Itoa(f.Details["retry_after"].(int))) //nolint:forcetypeassert // set by tooMany
-		}
+	if err := s.Attempts.Begin(p.user); err != nil {
 		return err
 	}
 	right, err := s.Passwords.Verify(ctx, password, p.current)
 	switch {
 	case err != nil:
-		s.attempts.takeBack(p.user)
+		s.Attempts.TakeBack(p.user)
 		return err
 	case !right:
 		return fault.InvalidAt(path, "is wrong")
 	}
-	s.attempts.forgive(p.user)
+	s.Attempts.TakeBack(p.user)
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -34,8 +35,9 @@ type Service struct {
 	// RequestEmailChange is like them, for an address that counts once it is
 	// confirmed there.
 	RequestEmailChange func(ctx context.Context, w *change.Write, u *models.User, email string) (send func(), err error)
-
-	attempts attempts
+	// Attempts bounds how often a caller may guess the password of the own
+	// account, see [NewAttempts].
+	Attempts *limit.Attempts
 }
 
 // Register adds the section's routes.
