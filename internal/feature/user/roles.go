@@ -108,13 +108,13 @@ func checkValidity(from, until *time.Time, prefix string) (fields []fault.Field)
 	return fields
 }
 
-const unwritable = "must be in the years 1 to 9999 in UTC"
+const unwritable = "must be in the years 0 to 9999 in UTC"
 
 // writable reports whether RFC 3339 can write a time in UTC, in which all are
 // answered: its offset may carry it into a year without a name.
 func writable(t time.Time) bool {
 	year := t.UTC().Year()
-	return year >= 1 && year <= 9999
+	return year >= 0 && year <= 9999
 }
 
 // assignedAgain lets an assignment that is there already be replaced.
