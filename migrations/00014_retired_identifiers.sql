@@ -117,13 +117,15 @@ BEGIN
         RAISE EXCEPTION 'the % of another account is not given out again', kind_taken
             USING ERRCODE = 'unique_violation', CONSTRAINT = 'users_' || kind_taken || '_retired', SCHEMA = 'sentinel', TABLE = 'users';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END
 $$;
 -- +goose StatementEnd
-CREATE TRIGGER refuse_retired_insert BEFORE INSERT ON sentinel.users
+-- Afterwards, so that it sees what was given up by a transaction for which the
+-- unique index had to wait.
+CREATE TRIGGER refuse_retired_insert AFTER INSERT ON sentinel.users
     FOR EACH ROW EXECUTE FUNCTION sentinel.refuse_retired_identifiers();
-CREATE TRIGGER refuse_retired_update BEFORE UPDATE ON sentinel.users
+CREATE TRIGGER refuse_retired_update AFTER UPDATE ON sentinel.users
     FOR EACH ROW WHEN (NEW.email <> OLD.email OR NEW.external_id IS DISTINCT FROM OLD.external_id OR NEW.tenant_id <> OLD.tenant_id)
     EXECUTE FUNCTION sentinel.refuse_retired_identifiers();
 

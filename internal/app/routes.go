@@ -22,7 +22,7 @@ func (a *App) register() {
 	a.credential.Register(a.api)
 	(&tenant.Service{Write: a.writer}).Register(a.api)
 	(&user.Service{
-		Write: a.writer, Passwords: a.passwords,
+		Write: a.writer, Passwords: a.passwords, Attempts: user.NewAttempts(a.engine.Now),
 		Invite: a.credential.Invite, RequestReset: a.credential.RequestReset, RequestEmailChange: a.credential.RequestEmailChange,
 	}).Register(a.api)
 	serviceaccount.New(a.writer, user.NormaliseEmail).Register(a.api)

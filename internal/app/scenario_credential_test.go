@@ -41,6 +41,7 @@ func credentialScenarios() []scenario {
 
 		{name: "confirm an address with nonsense", route: "POST /auth/email/confirm", body: confirm("nonsense"), status: 400, fields: []string{"token"}},
 		{name: "confirm an address that is taken", route: "POST /auth/email/confirm", body: confirm("$taken_token"), status: 409, code: "CONFLICT", fields: []string{"token"}},
+		{name: "confirm an address that was another's", route: "POST /auth/email/confirm", body: confirm("$retired_token"), status: 409, code: "CONFLICT", fields: []string{"token"}},
 		{name: "confirm an address", route: "POST /auth/email/confirm", body: confirm("$email_token"), status: 200, want: map[string]any{"data.email": "moved@alpha.example"}, audit: []string{"credential.confirm_email success"}, writes: []string{"users", "one_time_tokens"}},
 		{name: "confirm an address again", route: "POST /auth/email/confirm", body: confirm("$email_token"), status: 400, fields: []string{"token"}},
 
@@ -85,6 +86,9 @@ func TestScenarios_Credential(t *testing.T) {
 	w.ids["invitation_token"] = w.mailed("guest", "alpha", "invitation", "guest@alpha.example", time.Now().Add(time.Hour))
 	w.ids["email_token"] = w.mailed("mover", "alpha", "email_change", "moved@alpha.example", time.Now().Add(time.Hour))
 	w.ids["taken_token"] = w.mailed("author", "alpha", "email_change", "manager@alpha.example", time.Now().Add(time.Hour))
+	w.make("left", "admin", "", "/users", `{"email":"left@alpha.example"}`)
+	w.database.Exec(t, "DELETE FROM sentinel.users WHERE id = $1", w.ids["left"])
+	w.ids["retired_token"] = w.mailed("author", "alpha", "email_change", "left@alpha.example", time.Now().Add(time.Hour))
 	w.tokens["plain"] = w.afterReset()
 	w.play(t, credentialScenarios())
 }

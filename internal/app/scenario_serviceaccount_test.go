@@ -34,6 +34,7 @@ func serviceAccountScenarios() []scenario {
 		{name: "update", as: "admin", route: one, path: "/service-accounts/$gateway", body: `{"name":"edge","description":null,"external_id":null,"owner_id":null,"attributes":{"zone":"us","allowed_ips":["203.0.113.1"]}}`, status: 200, want: map[string]any{
 			"data.name": "edge", "data.description": "", "data.external_id": nil, "data.owner_id": nil, "data.allowed_ips": "[203.0.113.1]", "data.attributes": "map[zone:us]",
 		}, audit: []string{"service_account.update success"}, writes: []string{"users"}},
+		{name: "an external id that was another's", as: "admin", route: all, body: `{"name":"heir","external_id":"gw-1"}`, status: 409, code: "CONFLICT", fields: []string{"external_id"}},
 		{name: "allow any address", as: "admin", route: one, path: "/service-accounts/$gateway", body: `{"allowed_ips":null,"name":"Edge"}`, status: 200, want: map[string]any{"data.allowed_ips": "[]", "data.attributes.zone": "us", "data.name": "Edge"}, audit: []string{"service_account.update success"}, writes: []string{"users"}},
 		{name: "rename to a taken name", as: "admin", route: one, path: "/service-accounts/$gateway", body: `{"name":"Batch"}`, status: 409, fields: []string{"name"}},
 		{name: "update to what cannot be", as: "admin", route: one, path: "/service-accounts/$gateway", body: `{"external_id":"$absent","allowed_ips":["x"]}`, status: 400, fields: []string{"external_id", "allowed_ips[0]"}},

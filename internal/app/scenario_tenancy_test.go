@@ -163,12 +163,12 @@ func TestTenancy_RolesReachThroughTheWholeLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	level := []string{"$alpha"}
-	for len(level) <= 16 {
+	for len(level) <= 64 {
 		name := "level_" + string(rune('a'+len(level)))
 		w.make(name, "admin", "", "/tenants/"+level[len(level)-1]+"/sub-tenants", `{"name":"x","code":"`+strings.ReplaceAll(strings.ToUpper(name), "_", "-")+`","settings":{"inherit_permissions":true}}`)
 		level = append(level, "$"+name)
 	}
-	got := w.do(request{as: "admin", method: http.MethodPost, path: "/tenants/" + level[16] + "/sub-tenants", body: `{"name":"x","code":"TOO-DEEP"}`})
+	got := w.do(request{as: "admin", method: http.MethodPost, path: "/tenants/" + level[64] + "/sub-tenants", body: `{"name":"x","code":"TOO-DEEP"}`})
 	require.Equal(t, http.StatusConflict, got.status, "%s", got.body)
 
 	deep := map[string]string{"X-Tenant-ID": level[10]}
@@ -194,4 +194,18 @@ func TestTenancy_RolesReachThroughTheWholeLine(t *testing.T) {
 	require.Equal(t, w.ids["alpha"], got.at("data.ancestors.0.id"))
 	require.Len(t, got.at("data.ancestors"), 10)
 	require.Equal(t, false, got.at("data.truncated"))
+}
+
+// TestTenancy_ReadersSeeTheirOwnTenantOnly: what is below is its administrator's.
+func TestTenancy_ReadersSeeTheirOwnTenantOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.person("reviewer", "admin", "", "ALPHA", `"$auditor"`)
+	got := w.do(request{as: "reviewer", method: http.MethodGet, path: "/tenants"})
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	require.Equal(t, w.ids["alpha"], got.at("data.0.id"))
+	require.Nil(t, got.at("data.1"), "%s", got.body)
+	require.Equal(t, http.StatusNotFound, w.do(request{as: "reviewer", method: http.MethodGet, path: "/tenants/$sub"}).status)
+	got = w.do(request{as: "admin", method: http.MethodGet, path: "/tenants"})
+	require.NotNil(t, got.at("data.1"), "%s", got.body)
 }

@@ -250,7 +250,7 @@ func (l *loader) compile(rows []ownedPermission, inherited bool) error {
 func CompileGrant(p *models.Permission) (*grants.Grant, error) {
 	g := &grants.Grant{
 		ID: p.ID, TenantID: p.TenantID, Name: p.Name, Effect: grants.Effect(p.Effect),
-		Actions: p.Actions, ResourceType: p.ResourceType,
+		Actions: p.Actions, ResourceType: p.ResourceType, FieldPermissions: json.RawMessage(p.FieldPermissions),
 	}
 	if p.ResourceID != nil {
 		g.Node = *p.ResourceID

@@ -109,9 +109,6 @@ func (s *Snapshot) Find(typ, id string) *Resource {
 	return nil
 }
 
-// Resource returns the registered node with that id, nil if there is none.
-func (s *Snapshot) Resource(id uuid.UUID) *Resource { return s.nodes[id] }
-
 // beyond reports whether steps that this engine does not take yet, workflow
 // states and approval gates, have a say in a question. Such a question is not
 // evaluated, rather than answered without them.

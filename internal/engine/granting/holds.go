@@ -45,7 +45,8 @@ func covers(h, g *grants.Grant, action string) bool {
 // been edited between them.
 func same(a, b *grants.Grant) bool {
 	return a.ID == b.ID && a.Effect == b.Effect && a.ResourceType == b.ResourceType && a.Path == b.Path && a.Node == b.Node &&
-		slices.Equal(a.Actions, b.Actions) && bytes.Equal(a.RawConditions, b.RawConditions)
+		slices.Equal(a.Actions, b.Actions) && bytes.Equal(a.RawConditions, b.RawConditions) &&
+		bytes.Equal(a.FieldPermissions, b.FieldPermissions)
 }
 
 // mayMeet reports whether a deny can stand against something that g grants.

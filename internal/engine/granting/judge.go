@@ -173,17 +173,6 @@ func (j *Judge) after(tx *db.Tx) (*engine.Snapshot, error) {
 // Admin reports whether the actor administers the tenant as a whole.
 func (j *Judge) Admin() bool { return j.admin }
 
-// Grant returns the permission as it was before the write, nil if no role owned
-// it.
-func (j *Judge) Grant(id uuid.UUID) *grants.Grant {
-	for _, g := range j.before.Grants.All() {
-		if g.ID == id {
-			return g
-		}
-	}
-	return nil
-}
-
 // Check refuses the write if by it somebody gains what the actor may not give.
 // It is called after the write, in the same transaction, so that it judges what
 // will be. The fault names what is missing.

@@ -48,6 +48,8 @@ type Grant struct {
 	Conditions *condition.Program
 	// RawConditions is what Conditions was compiled from, nil for none.
 	RawConditions json.RawMessage
+	// FieldPermissions is what the permission says of fields, as stored.
+	FieldPermissions json.RawMessage
 	// Owners are the roles that own the permission directly, by their position
 	// in the role graph, ascending.
 	Owners []int32

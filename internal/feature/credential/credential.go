@@ -17,6 +17,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/internal/platform/mail"
 )
 
@@ -43,7 +44,7 @@ type Service struct {
 	cfg      Config
 	pleas    chan plea
 	dropped  prometheus.Counter
-	attempts *attempts
+	attempts *limit.Attempts
 }
 
 // New makes a service. It starts nothing.

@@ -225,24 +225,3 @@ func TestForgot_DropsWhatIsTooMuch(t *testing.T) {
 	}
 	require.Len(t, s.pleas, pleaQueue)
 }
-
-func TestAttempts_AreForgottenInTime(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	a := newAttempts(func() time.Time { return now })
-	ann := uuid.New()
-	for range mostFailures {
-		require.NoError(t, a.begin(ann))
-	}
-	require.True(t, fault.Is(a.begin(ann), fault.RateLimited))
-	a.succeed(ann)
-	require.NoError(t, a.begin(ann), "one that was right is given back")
-	require.Error(t, a.begin(ann))
-	for range mostAccounts + 5 {
-		now = now.Add(time.Millisecond)
-		require.NoError(t, a.begin(uuid.New()))
-	}
-	require.Len(t, a.by, mostAccounts)
-	now = now.Add(failureWindow)
-	require.NoError(t, a.begin(ann))
-}

@@ -89,7 +89,8 @@ func (s *Service) confirmEmail(ctx context.Context, in *ConfirmIn) (out *Confirm
 }
 
 var taken = crud.Refusals{
-	"users_email_key": {Path: "token", Message: "Another account of this tenant has this e-mail address by now. Ask for another address."},
+	"users_email_key":     {Path: "token", Message: "Another account of this tenant has this e-mail address by now. Ask for another address."},
+	"users_email_retired": {Path: "token", Message: "This e-mail address was another account's and is not given out again. Ask for another address."},
 }
 
 func (s *Service) setEmail(ctx context.Context, w *change.Write, token crypto.Opaque) (*Confirmed, func(), error) {

@@ -234,7 +234,7 @@ func (s *Service) self(ctx context.Context) (context.Context, *models.User, erro
 
 // provePassword checks the caller's password, and counts and audits a wrong one.
 func (s *Service) provePassword(ctx context.Context, user *models.User, password string) error {
-	if err := s.attempts.begin(user.ID); err != nil {
+	if err := s.attempts.Begin(user.ID); err != nil {
 		return err
 	}
 	if user.PasswordHash == nil {
@@ -242,20 +242,20 @@ func (s *Service) provePassword(ctx context.Context, user *models.User, password
 	}
 	ok, err := s.cfg.Passwords.Verify(ctx, password, *user.PasswordHash)
 	if err != nil {
-		s.attempts.succeed(user.ID) // it was not judged
+		s.attempts.TakeBack(user.ID) // it was not judged
 		return err
 	}
 	if !ok {
 		return s.failed(ctx, user)
 	}
-	s.attempts.succeed(user.ID)
+	s.attempts.TakeBack(user.ID)
 	return nil
 }
 
 // attempt runs a write that proves a code, which says whether it did, and counts
 // and audits a wrong one.
 func (s *Service) attempt(ctx context.Context, user *models.User, prove func(w *change.Write) (bool, error)) error {
-	if err := s.attempts.begin(user.ID); err != nil {
+	if err := s.attempts.Begin(user.ID); err != nil {
 		return err
 	}
 	var right bool
@@ -264,13 +264,13 @@ func (s *Service) attempt(ctx context.Context, user *models.User, prove func(w *
 		return err
 	})
 	if err != nil {
-		s.attempts.succeed(user.ID)
+		s.attempts.TakeBack(user.ID)
 		return err
 	}
 	if !right {
 		return s.failed(ctx, user)
 	}
-	s.attempts.succeed(user.ID)
+	s.attempts.TakeBack(user.ID)
 	return nil
 }
 

@@ -4,6 +4,7 @@ package decision
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,6 +220,7 @@ type EffectiveIn struct {
 	ResourceType      string            `query:"resource_type" maxLength:"100" doc:"Only permissions on this type, or on all."`
 	IncludeInherited  httpapi.Opt[bool] `query:"include_inherited" doc:"Default true: also what comes by groups and parents."`
 	IncludeConditions httpapi.Opt[bool] `query:"include_conditions" doc:"Default true."`
+	IncludeFields     bool              `query:"include_field_permissions" doc:"Default false: also what each permission says of fields."`
 }
 
 // Effective is a permission with the path by which the user has it.
@@ -227,6 +229,8 @@ type Effective struct {
 	Role      string `json:"role"`
 	Path      string `json:"path" doc:"Such as user > group:apac-team > role:inspector > role:viewer."`
 	Inherited bool   `json:"inherited"`
+
+	FieldPermissions json.RawMessage `json:"field_permissions,omitempty" doc:"With include_field_permissions, as stored."`
 }
 
 func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.Page[Effective], err error) {
@@ -253,6 +257,9 @@ func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.
 		view := Effective{Permission: directory.ViewGrant(e.Grant), Role: e.Role, Path: e.Path, Inherited: e.Inherited}
 		if in.IncludeConditions.Set && !in.IncludeConditions.Value {
 			view.Conditions = nil
+		}
+		if in.IncludeFields {
+			view.FieldPermissions = e.Grant.FieldPermissions
 		}
 		all = append(all, view)
 	}

@@ -100,7 +100,7 @@ func (s *Service) rotateOwn(ctx context.Context, in *RotateOwnIn) (out *Credenti
 	if !has {
 		return nil, entitlement.Disabled(entitlement.ServiceAccounts)
 	}
-	if err := s.attempts.take(caller.UserID); err != nil {
+	if err := s.attempts.Begin(caller.UserID); err != nil {
 		return nil, err
 	}
 	wrong := false
@@ -181,7 +181,7 @@ func (s *Service) validate(ctx context.Context, in *ValidateIn) (*Validity, erro
 		return nil, err
 	}
 	// Counted only for accounts that the caller can see.
-	if err := s.attempts.take(m.ID); err != nil {
+	if err := s.attempts.Begin(m.ID); err != nil {
 		return nil, err
 	}
 	now := s.write.Engine.Now()

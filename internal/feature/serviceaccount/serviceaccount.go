@@ -19,6 +19,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -30,7 +31,7 @@ type Service struct {
 	write *change.Writer
 	// normaliseEmail tells an e-mail address from another text.
 	normaliseEmail func(string) (string, bool)
-	attempts       *attempts
+	attempts       *limit.Attempts
 }
 
 // New makes the section. normaliseEmail is how addresses of people are stored;
@@ -198,7 +199,10 @@ func (s *Service) read(ctx context.Context, in *IDIn) (out *Account, err error) 
 }
 
 var refusals = crud.Refusals{
-	"users_external_id_key":            {Path: "external_id", Message: "An account with this external id exists already in this tenant."},
+	"users_external_id_key": {Path: "external_id", Message: "An account with this external id exists already in this tenant."},
+	"users_external_id_retired": {
+		Path: "external_id", Message: "This external id was another account's, if one that is deleted. It is not given out again: what still names it would mean the wrong account.",
+	},
 	"users_service_account_key_id_key": {Path: "", Message: "The new key has the name of another by chance. Repeat the call."},
 }
 

@@ -60,6 +60,9 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 		if m.OwnerID, err = ownerOf(ctx, w, b.OwnerID); err != nil {
 			return granting.Change{}, err
 		}
+		if err := directory.HasRoom(w, tenant); err != nil {
+			return granting.Change{}, err
+		}
 		if err := w.Create(m).Error; err != nil {
 			return granting.Change{}, refusals.Refused(fmt.Errorf("create service account: %w", err))
 		}
@@ -202,6 +205,11 @@ func (s *Service) merge(w *change.Write, in *UpdateIn, m *models.User) error {
 		m.AllowedIPs = models.Strings(ips)
 	}
 	if b.IsActive != nil && *b.IsActive != m.IsActive {
+		if *b.IsActive {
+			if err := directory.HasRoom(w, m.TenantID); err != nil {
+				return err
+			}
+		}
 		m.IsActive = *b.IsActive
 		m.TokenEpoch++
 	}

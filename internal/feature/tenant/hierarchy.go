@@ -79,7 +79,7 @@ type Hierarchy struct {
 // HierarchyIn names the tenant and how far down to look.
 type HierarchyIn struct {
 	IDIn
-	Depth int `query:"depth" default:"16" minimum:"1" maximum:"16" doc:"Levels below the tenant."`
+	Depth int `query:"depth" default:"64" minimum:"1" maximum:"64" doc:"Levels below the tenant."`
 }
 
 // maxNodes bounds the tenants below that are shown at once.

@@ -33,7 +33,7 @@ func (s *Service) Register(api *httpapi.Server) {
 	sec := api.Section("Tenants", "The organisations that share the installation, and the sub-tenants below them.")
 	httpapi.List(sec, httpapi.Route{
 		Path: "/tenants", Summary: "List tenants", Access: httpapi.Requires("tenants", "read"),
-		Description: "The tenant in which the call acts and those below it; for operators in the platform tenant, all.",
+		Description: "The tenant in which the call acts and, for its tenant_admin, those below it; for operators in the platform tenant, all.",
 	}, s.list)
 	httpapi.Create(sec, httpapi.Route{
 		Path: "/tenants", Summary: "Create a root tenant", Access: httpapi.Requires("tenants", "create"), Granting: true,
@@ -136,10 +136,18 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Tenan
 	if err != nil {
 		return page, err
 	}
+	administers, err := s.Write.Engine.Administers(ctx, caller, tenant, false)
+	if err != nil {
+		return page, err
+	}
 	read := func(tx *db.Tx) error {
 		q := tx.DB
-		if !operator || tenant != identity.PlatformTenant {
+		switch {
+		case operator && tenant == identity.PlatformTenant:
+		case administers:
 			q = q.Where("(id = ? OR id IN (SELECT tenant_id FROM sentinel.tenant_ancestors WHERE ancestor_id = ?))", tenant, tenant)
+		default:
+			q = q.Where("id = ?", tenant)
 		}
 		if in.IsActive.Set {
 			q = q.Where("is_active = ?", in.IsActive.Value)

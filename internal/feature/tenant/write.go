@@ -62,7 +62,7 @@ func (s *Service) createBelow(ctx context.Context, in *CreateBelowIn) (created h
 
 // maxDepth bounds how many tenants may stand above one: every decision in a
 // tenant reads the whole line.
-const maxDepth = 16
+const maxDepth = 64
 
 // mayGrow refuses a tenant that is to have no sub-tenants, by its features or by
 // how deep it is itself.

@@ -74,9 +74,7 @@ func (in *BulkIn) check() error {
 	member("group_id", d.GroupID != nil, op == AddToGroup, false)
 	member("valid_from", d.ValidFrom != nil, op == AssignRole, true)
 	member("expires_at", d.ExpiresAt != nil, op == AssignRole, true)
-	if d.ValidFrom != nil && d.ExpiresAt != nil && !d.ValidFrom.Before(*d.ExpiresAt) {
-		fields = append(fields, fault.Field{Path: "data.expires_at", Message: "must be after valid_from"})
-	}
+	fields = append(fields, checkValidity(d.ValidFrom, d.ExpiresAt, "data.")...)
 	if fields != nil {
 		return fault.Invalid(fields...)
 	}
@@ -279,13 +277,13 @@ func (b *batch) keepToLimit() error {
 	if b.in.Body.Operation != Activate {
 		return nil
 	}
-	left, limited, err := room(b.w, b.tenant)
+	left, limited, err := directory.Room(b.w, b.tenant)
 	if err != nil || !limited {
 		return err
 	}
 	for n, i := range b.due() {
 		if int64(n) >= left {
-			i.fail(full())
+			i.fail(directory.Full())
 		}
 	}
 	return nil

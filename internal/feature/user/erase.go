@@ -29,7 +29,7 @@ func (s *Service) erase(ctx context.Context, in *DeleteIn) error {
 		var c granting.Change
 		address := ""
 		if !gone {
-			if err := in.Check(view(m).ETag()); err != nil {
+			if err := checkTag(w.Tx, m, in.IfMatchIn); err != nil {
 				return c, err
 			}
 			c = granting.Change{Accounts: []uuid.UUID{m.ID}, Removal: true}

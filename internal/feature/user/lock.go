@@ -39,6 +39,9 @@ func (s *Service) lock(ctx context.Context, in *LockIn) (*Detail, error) {
 		if until = *in.Body.Until; !until.After(s.Write.Engine.Now()) {
 			return nil, fault.InvalidAt("until", "must be in the future")
 		}
+		if !writable(until) {
+			return nil, fault.InvalidAt("until", unwritable)
+		}
 	}
 	return s.touch(ctx, in.ID, audit.Event{Action: "user.lock", Detail: map[string]any{"reason": in.Body.Reason}}, func(_ *change.Write, m *models.User) error {
 		m.LockedUntil = &until

@@ -3,9 +3,7 @@ package user
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -17,7 +15,6 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
-	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -105,22 +102,18 @@ func (s *Service) ownPassword(ctx context.Context, current, currentPath string, 
 
 // verify counts the attempt and compares.
 func (s *Service) verify(ctx context.Context, p *proven, password, path string) error {
-	if err := s.attempts.begin(p.user, s.Write.Engine.Now()); err != nil {
-		var f *fault.Error
-		if errors.As(err, &f) {
-			httpapi.SetHeader(ctx, "Retry-After", strconv.Itoa(f.Details["retry_after"].(int))) //nolint:forcetypeassert // set by tooMany
-		}
+	if err := s.Attempts.Begin(p.user); err != nil {
 		return err
 	}
 	right, err := s.Passwords.Verify(ctx, password, p.current)
 	switch {
 	case err != nil:
-		s.attempts.takeBack(p.user)
+		s.Attempts.TakeBack(p.user)
 		return err
 	case !right:
 		return fault.InvalidAt(path, "is wrong")
 	}
-	s.attempts.forgive(p.user)
+	s.Attempts.TakeBack(p.user)
 	return nil
 }
 
@@ -141,16 +134,16 @@ func (p *proven) store(w *change.Write) (*models.User, error) {
 }
 
 // setPassword replaces the credentials of an account: its sessions end, and so
-// do links that are still on their way.
+// do the links that are still on their way.
 func setPassword(w *change.Write, m *models.User, hash *string, mustChange bool) error {
 	m.PasswordHash, m.MustChangePassword = hash, mustChange
 	m.TokenEpoch++
 	return endLinks(w, m)
 }
 
-// endLinks ends whatever was mailed for an account and not used: resets,
-// invitations, changes of address. None outlives the password or the address
-// under which it was asked for.
+// endLinks makes all links count no longer that were mailed to an account, to set
+// a password or to confirm an address: what is set now is not undone by them.
+// They stay, since who asks for mails is held to a number of them.
 func endLinks(w *change.Write, m *models.User) error {
 	err := w.Exec(`
 UPDATE sentinel.one_time_tokens
@@ -159,7 +152,7 @@ WHERE tenant_id = ?
 AND user_id = ?
 AND used_at IS NULL`, w.Now, m.TenantID, m.ID).Error
 	if err != nil {
-		return fmt.Errorf("end mailed links: %w", err)
+		return fmt.Errorf("end links: %w", err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package user
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -19,36 +18,6 @@ import (
 	"github.com/sentinel-access/sentinel/models"
 )
 
-func TestAttempts_AreBounded(t *testing.T) {
-	t.Parallel()
-	var a attempts
-	now, ada := time.Now(), uuid.New()
-	for range mostWrong {
-		require.NoError(t, a.begin(ada, now))
-	}
-	err := a.begin(ada, now.Add(time.Minute))
-	require.True(t, fault.Is(err, fault.RateLimited))
-	var f *fault.Error
-	require.ErrorAs(t, err, &f)
-	require.Equal(t, 14*60, f.Details["retry_after"])
-	require.NoError(t, a.begin(uuid.New(), now), "another account")
-	a.takeBack(ada)
-	require.NoError(t, a.begin(ada, now))
-	require.Error(t, a.begin(ada, now))
-	require.NoError(t, a.begin(ada, now.Add(attemptWindow)), "the window has passed")
-	a.forgive(ada)
-	for range mostWrong {
-		require.NoError(t, a.begin(ada, now))
-	}
-	for range mostAttempted {
-		_ = a.begin(uuid.New(), now)
-	}
-	require.Len(t, a.of, mostAttempted)
-	require.True(t, fault.Is(a.begin(uuid.New(), now), fault.RateLimited), "no room")
-	require.NoError(t, a.begin(uuid.New(), now.Add(attemptWindow)), "what is past makes room")
-	require.Len(t, a.of, 1)
-}
-
 // desk is a tenant with an administrator and a person, and a mailbox.
 type desk struct {
 	*tenanttest.World
@@ -61,7 +30,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	w := tenanttest.New(t, dbtest.New(t), engine.Config{})
-	d := &desk{World: w, Service: &Service{Write: w.Writer, Passwords: crypto.NewPasswords()}}
+	d := &desk{World: w, Service: &Service{Write: w.Writer, Passwords: crypto.NewPasswords(), Attempts: NewAttempts(w.Writer.Engine.Now)}}
 	tenant := w.Tenant()
 	admin := w.User(tenant, "admin")
 	w.Assign(tenant, admin, tenanttest.TenantAdmin)

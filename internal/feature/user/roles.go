@@ -69,8 +69,8 @@ type AssignIn struct {
 func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	b := &in.Body
-	if b.ValidFrom != nil && b.ExpiresAt != nil && !b.ValidFrom.Before(*b.ExpiresAt) {
-		return nil, fault.InvalidAt("expires_at", "must be after valid_from")
+	if fields := checkValidity(b.ValidFrom, b.ExpiresAt, ""); fields != nil {
+		return nil, fault.Invalid(fields...)
 	}
 	err = s.Write.Granting(ctx, "user.assign_role", func(w *change.Write) (granting.Change, error) {
 		if _, err := crud.Locked[models.User](w.Tx, tenant, in.ID, "user"); err != nil {
@@ -91,6 +91,30 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 			w.Record(audit.Event{Action: "user.assign_role", ResourceType: "user", ResourceID: in.ID, After: out})
 	})
 	return out, err
+}
+
+// checkValidity returns every offending end of an assignment, with prefix before
+// its path.
+func checkValidity(from, until *time.Time, prefix string) (fields []fault.Field) {
+	if from != nil && !writable(*from) {
+		fields = append(fields, fault.Field{Path: prefix + "valid_from", Message: unwritable})
+	}
+	if until != nil && !writable(*until) {
+		fields = append(fields, fault.Field{Path: prefix + "expires_at", Message: unwritable})
+	}
+	if fields == nil && from != nil && until != nil && !from.Before(*until) {
+		fields = append(fields, fault.Field{Path: prefix + "expires_at", Message: "must be after valid_from"})
+	}
+	return fields
+}
+
+const unwritable = "must be in the years 0 to 9999 in UTC"
+
+// writable reports whether RFC 3339 can write a time in UTC, in which all are
+// answered: its offset may carry it into a year without a name.
+func writable(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 0 && year <= 9999
 }
 
 // assignedAgain lets an assignment that is there already be replaced.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
@@ -120,7 +121,7 @@ func (in *UpdateIn) apply(w *change.Write, m *models.User, hash *string) (err er
 		return fault.New(fault.Denied, "assert_subject and assert_override let an account state others' properties: only a tenant_admin sets them.")
 	}
 	if b.IsActive != nil && *b.IsActive && !m.IsActive {
-		if err := hasRoom(w, m.TenantID); err != nil {
+		if err := directory.HasRoom(w, m.TenantID); err != nil {
 			return err
 		}
 	}
@@ -144,14 +145,14 @@ func (in *UpdateIn) apply(w *change.Write, m *models.User, hash *string) (err er
 			return err
 		}
 	}
-	if b.IsActive != nil && *b.IsActive != m.IsActive {
-		m.TokenEpoch++
-	}
-	httpapi.Set(&m.IsActive, b.IsActive)
 	if hash != nil {
 		if err := setPassword(w, m, hash, false); err != nil {
 			return err
 		}
+	}
+	if b.IsActive != nil && *b.IsActive != m.IsActive {
+		m.IsActive = *b.IsActive
+		m.TokenEpoch++
 	}
 	if b.AllowedIPs != nil {
 		m.AllowedIPs = *b.AllowedIPs

@@ -20,6 +20,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -34,8 +35,9 @@ type Service struct {
 	// RequestEmailChange is like them, for an address that counts once it is
 	// confirmed there.
 	RequestEmailChange func(ctx context.Context, w *change.Write, u *models.User, email string) (send func(), err error)
-
-	attempts attempts
+	// Attempts bounds how often a caller may guess the password of the own
+	// account, see [NewAttempts].
+	Attempts *limit.Attempts
 }
 
 // Register adds the section's routes.
@@ -249,7 +251,7 @@ func (in *CreateIn) model(w *change.Write, email string, hash *string) *models.U
 
 func (s *Service) insert(ctx context.Context, w *change.Write, in *CreateIn, m *models.User) (c granting.Change, created httpapi.Created[Detail], err error) {
 	m.TenantID, _ = identity.TenantFrom(ctx)
-	if err := hasRoom(w, m.TenantID); err != nil {
+	if err := directory.HasRoom(w, m.TenantID); err != nil {
 		return c, created, err
 	}
 	if err := w.Create(m).Error; err != nil {

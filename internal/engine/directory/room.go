@@ -1,4 +1,4 @@
-package user
+package directory
 
 import (
 	"fmt"
@@ -9,10 +9,11 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
-// room returns how many accounts may become active yet. limited is false in a
+// Room returns how many accounts may become active yet. limited is false in a
 // tenant whose settings have no max_users. It is asked inside a granting write,
-// so that no other makes an account meanwhile.
-func room(w *change.Write, tenant uuid.UUID) (left int64, limited bool, err error) {
+// so that no other makes an account meanwhile. Service accounts count like
+// people.
+func Room(w *change.Write, tenant uuid.UUID) (left int64, limited bool, err error) {
 	var most *int64
 	err = w.Raw(`
 SELECT CASE WHEN jsonb_typeof(settings->'max_users') = 'number' THEN CAST(trunc(CAST(settings->>'max_users' AS numeric)) AS bigint) END
@@ -32,18 +33,19 @@ WHERE id = ?`, tenant).Scan(&most).Error
 	return max(0, *most-active), true, nil
 }
 
-func full() error {
+// Full is the fault of whoever would be one account more than that.
+func Full() error {
 	return fault.Conflict("", "The tenant has as many active accounts as its max_users allows. Deactivate one, or have the limit raised.")
 }
 
-// hasRoom refuses one more active account where the limit is reached.
-func hasRoom(w *change.Write, tenant uuid.UUID) error {
-	left, limited, err := room(w, tenant)
+// HasRoom refuses one more active account where the limit is reached.
+func HasRoom(w *change.Write, tenant uuid.UUID) error {
+	left, limited, err := Room(w, tenant)
 	if err != nil {
 		return err
 	}
 	if limited && left == 0 {
-		return full()
+		return Full()
 	}
 	return nil
 }
