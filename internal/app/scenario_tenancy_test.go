@@ -164,7 +164,7 @@ func TestTenancy_RolesReachThroughTheWholeLine(t *testing.T) {
 	w := newWorld(t)
 	level := []string{"$alpha"}
 	for len(level) <= 64 {
-		name := "level_" + string(rune('a'+len(level)))
+		name := "level_" + string(rune('a'+len(level)/26)) + string(rune('a'+len(level)%26))
 		w.make(name, "admin", "", "/tenants/"+level[len(level)-1]+"/sub-tenants", `{"name":"x","code":"`+strings.ReplaceAll(strings.ToUpper(name), "_", "-")+`","settings":{"inherit_permissions":true}}`)
 		level = append(level, "$"+name)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -177,14 +176,6 @@ type request struct {
 	header map[string]string
 }
 
-// response is what came of it.
-type response struct {
-	status int
-	header http.Header
-	body   []byte
-	json   any
-}
-
 var placeholder = regexp.MustCompile(`\$[a-z][a-z_]*`)
 
 // expand puts ids in the place of names.
@@ -279,37 +270,6 @@ func bare(r request, out *response) bool {
 	default:
 		return r.header["Content-Type"] == formType
 	}
-}
-
-// at returns the member at a path such as "data.roles.0.id", nil if it is not
-// there.
-func (r *response) at(path string) any {
-	value := r.json
-	for name := range strings.SplitSeq(path, ".") {
-		switch v := value.(type) {
-		case map[string]any:
-			value = v[name]
-		case []any:
-			var i int
-			if _, err := fmt.Sscan(name, &i); err != nil || i >= len(v) {
-				return nil
-			}
-			value = v[i]
-		default:
-			return nil
-		}
-	}
-	return value
-}
-
-// fields are the paths of the members that the answer objects to.
-func (r *response) fields() []string {
-	list, _ := r.at("error.details.fields").([]any)
-	paths := []string{}
-	for _, f := range list {
-		paths = append(paths, f.(map[string]any)["path"].(string))
-	}
-	return paths
 }
 
 // token makes somebody's token, once, as a login would but without the price of
