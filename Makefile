@@ -50,7 +50,7 @@ bundle: ## Build bundles/sentinel.tar.gz from policies/
 	$(GO) run ./cmd/sentinel policy build -o bundles/sentinel.tar.gz
 
 bench: prepare ## Run the benchmarks that docs/performance.md quotes
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/engine/... ./internal/platform/crypto ./internal/app
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/engine/... ./internal/platform/crypto ./internal/feature/... ./internal/app
 
 migrate: build ## Bring the database of MIGRATE_DATABASE_URL up to date
 	./bin/sentinel migrate up
