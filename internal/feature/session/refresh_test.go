@@ -239,6 +239,11 @@ func TestRevoke_OfOneAccessTokenLeavesTheSession(t *testing.T) {
 	revoke(a, "", theirs.TokenID)
 	revoke(a, "", theirs.SessionID)
 	require.True(t, f.works(boss.AccessToken), "without permission it is as unknown")
+	madeUp := newTokenID(claims.Subject)
+	revoke(a, "", madeUp)
+	account, err := f.Engine.Account(t.Context(), f.tenant, claims.Subject)
+	require.NoError(t, err)
+	require.Empty(t, account.Revoked, "an id that one makes up is not kept")
 
 	revoke(boss, "", claims.TokenID)
 	require.False(t, f.works(a.AccessToken))

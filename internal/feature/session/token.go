@@ -166,6 +166,9 @@ func (s *Service) revoke(ctx context.Context, in *RevokeIn) (*RevokeOut, error) 
 		return nil, err
 	}
 	own := h != nil && h.user == p.UserID && h.tenant == p.HomeTenantID
+	if own && in.Body.JTI != "" && h.family == nil && h.jti != p.TokenID {
+		own = false // anybody can make such ids up, and each would be kept
+	}
 	// Asked about whether the token is known or not, so that neither the answer
 	// nor its time tells.
 	if !own && (!s.Write.Engine.Permits(ctx, p.HomeTenantID, p.UserID, sessionsSection, "delete") || h == nil || h.tenant != acting) {
