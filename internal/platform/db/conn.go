@@ -56,6 +56,22 @@ func (d *DB) acquire(ctx context.Context) (*sql.Conn, *pgx.Conn, error) {
 	return conn, raw, nil
 }
 
+// alone runs fn while nothing else uses the connection below conn. When a query
+// is given up, database/sql still closes its rows, or the connection itself, on
+// another goroutine. It fails with [sql.ErrConnDone], and does not run fn, where
+// the connection was closed so.
+func alone(conn *sql.Conn, fn func() error) error {
+	return conn.Raw(func(any) error { return fn() })
+}
+
+// openOrGone fails for a connection that was closed.
+func openOrGone(conn *pgx.Conn) error {
+	if conn.IsClosed() {
+		return sql.ErrConnDone
+	}
+	return nil
+}
+
 // gormConn is the pinned connection as GORM sees it. A bare *sql.Conn would let
 // GORM begin and commit on it, which would end the transaction around it; as a
 // [gorm.TxCommitter] it counts as a transaction already, so that GORM's

@@ -93,12 +93,12 @@ const lostMessage = "The connection to the database was lost. Nothing was change
 
 // explain turns the loss of the connection behind an error of fn into a fault.
 // What fn has classified stays as it is.
-func explain(ctx context.Context, conn *pgx.Conn, err error) error {
+func explain(ctx context.Context, closed bool, err error) error {
 	if isFault(err) || ctx.Err() != nil ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if conn.IsClosed() || lost(err) {
+	if closed || lost(err) {
 		return fault.New(fault.Unavailable, lostMessage).Because(err)
 	}
 	return err

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
 const (
@@ -198,7 +200,7 @@ func (d *DB) once(ctx context.Context, begin string, fn func(tx *Tx) error) erro
 		// Also on the way of a panic. After a commit the rollback does nothing.
 		finishCtx, cancelFinish := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancelFinish()
-		_ = pgxTx.Rollback(finishCtx)
+		_ = alone(conn, func() error { return pgxTx.Rollback(finishCtx) })
 		// Closes rows that fn left open, for which conn.Close would wait.
 		cancel()
 		_ = conn.Close()
@@ -208,12 +210,17 @@ func (d *DB) once(ctx context.Context, begin string, fn func(tx *Tx) error) erro
 	g.Statement.ConnPool = &gormConn{ConnPool: conn}
 
 	if err := fn(&Tx{DB: g, Pgx: pgxTx}); err != nil {
-		return explain(ctx, pgxTx.Conn(), err)
+		closed := alone(conn, func() error { return openOrGone(pgxTx.Conn()) }) != nil
+		return explain(ctx, closed, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	return commit(ctx, pgxTx)
+	err = alone(conn, func() error { return commit(ctx, pgxTx) })
+	if errors.Is(err, sql.ErrConnDone) {
+		err = fault.New(fault.Unavailable, lostMessage).Because(err)
+	}
+	return err
 }
 
 // commit does not stop halfway when the caller goes: that would leave the
