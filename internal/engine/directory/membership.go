@@ -20,7 +20,6 @@ import (
 // "groups[i]".
 func Give(ctx context.Context, w *change.Write, account uuid.UUID, roles, groups []uuid.UUID) ([]string, error) {
 	tenant, _ := identity.TenantFrom(ctx)
-	caller, _ := identity.PrincipalFrom(ctx)
 	var nodes []string
 	if len(roles) > 0 {
 		owners, err := AssignableRoles(w, roles, "roles")
@@ -29,10 +28,7 @@ func Give(ctx context.Context, w *change.Write, account uuid.UUID, roles, groups
 		}
 		rows := make([]models.UserRole, len(roles))
 		for i, id := range roles {
-			rows[i] = models.UserRole{
-				TenantID: tenant, UserID: account, RoleID: id, RoleTenantID: owners[id], IsActive: true, GrantedAt: w.Now.UTC(),
-				GrantedBy: &caller.UserID, GrantedByTenant: &caller.HomeTenantID,
-			}
+			rows[i] = Assignment(ctx, w, account, id, owners[id])
 			nodes = append(nodes, rbac.Role(id))
 		}
 		if err := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
@@ -45,7 +41,7 @@ func Give(ctx context.Context, w *change.Write, account uuid.UUID, roles, groups
 		}
 		rows := make([]models.UserGroup, len(groups))
 		for i, id := range groups {
-			rows[i] = models.UserGroup{TenantID: tenant, UserID: account, GroupID: id, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
+			rows[i] = Membership(ctx, account, id)
 			nodes = append(nodes, rbac.Group(id))
 		}
 		if err := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
@@ -53,4 +49,23 @@ func Give(ctx context.Context, w *change.Write, account uuid.UUID, roles, groups
 		}
 	}
 	return nodes, nil
+}
+
+// Assignment is the row by which the caller gives an account of the context's
+// tenant a role, which owner owns.
+func Assignment(ctx context.Context, w *change.Write, account, role, owner uuid.UUID) models.UserRole {
+	tenant, _ := identity.TenantFrom(ctx)
+	caller, _ := identity.PrincipalFrom(ctx)
+	return models.UserRole{
+		TenantID: tenant, UserID: account, RoleID: role, RoleTenantID: owner, IsActive: true, GrantedAt: w.Now.UTC(),
+		GrantedBy: &caller.UserID, GrantedByTenant: &caller.HomeTenantID,
+	}
+}
+
+// Membership is the row by which the caller makes an account of the context's
+// tenant a member of a group.
+func Membership(ctx context.Context, account, group uuid.UUID) models.UserGroup {
+	tenant, _ := identity.TenantFrom(ctx)
+	caller, _ := identity.PrincipalFrom(ctx)
+	return models.UserGroup{TenantID: tenant, UserID: account, GroupID: group, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
 }

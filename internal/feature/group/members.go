@@ -64,7 +64,6 @@ type Added struct {
 
 func (s *Service) addUsers(ctx context.Context, in *AddUsersIn) (*Added, error) {
 	tenant, _ := identity.TenantFrom(ctx)
-	caller, _ := identity.PrincipalFrom(ctx)
 	out := &Added{}
 	err := s.Write.Granting(ctx, "group.add_users", func(w *change.Write) (granting.Change, error) {
 		m, err := crud.Locked[models.Group](w.Tx, tenant, in.ID, "group")
@@ -77,7 +76,7 @@ func (s *Service) addUsers(ctx context.Context, in *AddUsersIn) (*Added, error) 
 		}
 		rows := make([]models.UserGroup, len(ids))
 		for i, id := range ids {
-			rows[i] = models.UserGroup{TenantID: tenant, GroupID: m.ID, UserID: id, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
+			rows[i] = directory.Membership(ctx, id, m.ID)
 		}
 		made := w.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows)
 		if made.Error != nil {

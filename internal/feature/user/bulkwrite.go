@@ -81,7 +81,7 @@ func (b *batch) assign(ids []uuid.UUID) error {
 	d := &b.in.Body.Data
 	rows := make([]models.UserRole, len(ids))
 	for n, id := range ids {
-		rows[n] = newUserRole(b.ctx, b.tenant, id, *d.RoleID, b.roleOwner)
+		rows[n] = directory.Assignment(b.ctx, b.w, id, *d.RoleID, b.roleOwner)
 		rows[n].ValidFrom, rows[n].ExpiresAt = d.ValidFrom, d.ExpiresAt
 	}
 	return directory.RefusedRole(b.w.Clauses(assignedAgain()).CreateInBatches(&rows, 1_000).Error)
@@ -90,7 +90,7 @@ func (b *batch) assign(ids []uuid.UUID) error {
 func (b *batch) join(ids []uuid.UUID) error {
 	rows := make([]models.UserGroup, len(ids))
 	for n, id := range ids {
-		rows[n] = newMembership(b.ctx, b.tenant, id, *b.in.Body.Data.GroupID)
+		rows[n] = directory.Membership(b.ctx, id, *b.in.Body.Data.GroupID)
 	}
 	return b.w.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(&rows, 1_000).Error
 }

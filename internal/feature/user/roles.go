@@ -80,7 +80,7 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 		if err != nil {
 			return granting.Change{}, err
 		}
-		row := newUserRole(ctx, tenant, in.ID, b.RoleID, owners[b.RoleID])
+		row := directory.Assignment(ctx, w, in.ID, b.RoleID, owners[b.RoleID])
 		row.ValidFrom, row.ExpiresAt = b.ValidFrom, b.ExpiresAt
 		err = w.Clauses(assignedAgain()).Create(&row).Error
 		if err != nil {
@@ -122,19 +122,6 @@ func assignedAgain() clause.OnConflict {
 	return clause.OnConflict{
 		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
 		DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
-	}
-}
-
-func newMembership(ctx context.Context, tenant, user, group uuid.UUID) models.UserGroup {
-	caller, _ := identity.PrincipalFrom(ctx)
-	return models.UserGroup{TenantID: tenant, UserID: user, GroupID: group, AddedBy: &caller.UserID, AddedByTenant: &caller.HomeTenantID}
-}
-
-func newUserRole(ctx context.Context, tenant, user, role, owner uuid.UUID) models.UserRole {
-	caller, _ := identity.PrincipalFrom(ctx)
-	return models.UserRole{
-		TenantID: tenant, UserID: user, RoleID: role, RoleTenantID: owner, IsActive: true, GrantedAt: time.Now().UTC(),
-		GrantedBy: &caller.UserID, GrantedByTenant: &caller.HomeTenantID,
 	}
 }
 
