@@ -21,47 +21,55 @@ import (
 // conditions that may read its attributes; and those that read a path, which
 // moves with everything below the node.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
-	var line []struct {
-		ID   uuid.UUID
-		Type string
-		Code string
+	return j.NodesChange(tx, []uuid.UUID{id})
+}
+
+// NodesChange is [Judge.NodeChange] of many nodes that are written together.
+func (j *Judge) NodesChange(tx *db.Tx, ids []uuid.UUID) (Change, error) {
+	var rows []struct {
+		Root  uuid.UUID
+		ID    uuid.UUID
+		Type  string
+		Code  string
+		Depth int
 	}
 	err := tx.Raw(`
 WITH RECURSIVE line AS (
-  SELECT r.id, r.type, r.code, r.parent_id, CASE WHEN r.id = @id THEN 0 ELSE 1 END AS depth
-  FROM sentinel.resources r
-  WHERE r.tenant_id = @tenant
-  AND (
-    r.id = @id
-    OR r.type = 'entity' AND r.code = (SELECT n.type FROM sentinel.resources n WHERE n.tenant_id = @tenant AND n.id = @id)
-  )
+  SELECT n.id AS root, r.id, r.type, r.code, r.parent_id, CASE WHEN r.id = n.id THEN 0 ELSE 1 END AS depth
+  FROM sentinel.resources n
+  JOIN sentinel.resources r ON r.tenant_id = @tenant AND (r.id = n.id OR r.type = 'entity' AND r.code = n.type)
+  WHERE n.tenant_id = @tenant
+  AND n.id = ANY(CAST(@ids AS uuid[]))
   UNION
-  SELECT r.id, r.type, r.code, r.parent_id, l.depth + 1
+  SELECT l.root, r.id, r.type, r.code, r.parent_id, l.depth + 1
   FROM sentinel.resources r
   JOIN line l ON l.parent_id = r.id
   WHERE r.tenant_id = @tenant
 )
-SELECT id, type, code
+SELECT root, id, type, code, depth
 FROM line
-ORDER BY depth`, map[string]any{"tenant": j.tenant, "id": id}).Scan(&line).Error
+ORDER BY root, depth`, map[string]any{"tenant": j.tenant, "ids": db.UUIDs(ids)}).Scan(&rows).Error
 	if err != nil {
 		return Change{}, fmt.Errorf("read the line of a node: %w", err)
 	}
-	if len(line) == 0 || line[0].ID != id {
-		return Change{}, nil
-	}
-	above := make(map[uuid.UUID]bool, len(line))
-	for _, n := range line {
-		above[n.ID] = true
+	above := map[uuid.UUID]map[uuid.UUID]bool{}
+	for _, r := range rows {
+		if above[r.Root] == nil {
+			above[r.Root] = map[uuid.UUID]bool{}
+		}
+		above[r.Root][r.ID] = true
 	}
 	var c Change
 	for _, g := range j.before.Grants.All() {
-		if !concerns(g, above, line[0].Type, line[0].Code) {
-			continue
-		}
-		c.Permissions = append(c.Permissions, g)
-		for _, owner := range g.Owners {
-			c.Nodes = append(c.Nodes, j.before.Graph.Node(owner).Key)
+		for _, r := range rows {
+			if r.Depth > 0 || !concerns(g, above[r.Root], r.Type, r.Code) {
+				continue
+			}
+			c.Permissions = append(c.Permissions, g)
+			for _, owner := range g.Owners {
+				c.Nodes = append(c.Nodes, j.before.Graph.Node(owner).Key)
+			}
+			break
 		}
 	}
 	return c, nil

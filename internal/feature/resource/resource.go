@@ -10,11 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
-	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
@@ -141,8 +140,8 @@ type CreateIn struct {
 
 func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Resource], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
-	if err := valid(in.Body.Type, in.Body.Code); err != nil {
-		return created, err
+	if fields := directory.ValidNode(in.Body.Type, in.Body.Code, ""); fields != nil {
+		return created, fault.Invalid(fields...)
 	}
 	err = s.Write.Granting(ctx, "resource.create", func(w *change.Write) (granting.Change, error) {
 		b := &in.Body
@@ -168,25 +167,6 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 		return c, w.Record(audit.Event{Action: "resource.create", ResourceType: "resource", ResourceID: m.ID, After: created.Data})
 	})
 	return created, err
-}
-
-// valid checks what a question would be refused for, so that every node can be
-// asked about.
-func valid(typ, code string) error {
-	var fields []fault.Field
-	if m := engine.CheckType(typ); m != "" {
-		fields = append(fields, fault.Field{Path: "type", Message: m})
-	}
-	if typ == grants.APIType {
-		fields = append(fields, fault.Field{Path: "type", Message: "api is the platform's: its sections are not registered"})
-	}
-	if m := engine.CheckResourceID(code); m != "" {
-		fields = append(fields, fault.Field{Path: "code", Message: m})
-	}
-	if fields == nil {
-		return nil
-	}
-	return fault.Invalid(fields...)
 }
 
 func existingParent(w *change.Write, m *models.Resource) error {
@@ -238,8 +218,8 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Resource, err 
 		if b.Attributes.Set {
 			m.Attributes = models.Object(b.Attributes.Value)
 		}
-		if err := valid(m.Type, m.Code); err != nil {
-			return was, err
+		if fields := directory.ValidNode(m.Type, m.Code, ""); fields != nil {
+			return was, fault.Invalid(fields...)
 		}
 		if b.ParentID.Set {
 			if err := existingParent(w, m); err != nil {

@@ -1,16 +1,15 @@
-package resource
+package directory_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sentinel-access/sentinel/internal/platform/fault"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 )
 
-func TestValid_TakesWhatCanBeAskedAbout(t *testing.T) {
+func TestValidNode_TakesWhatQuestionsTake(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		typ, code string
@@ -33,11 +32,8 @@ func TestValid_TakesWhatCanBeAskedAbout(t *testing.T) {
 		"dots that are a name": {"page", "a..b/...", nil},
 	} {
 		var got []string
-		var f *fault.Error
-		if err := valid(c.typ, c.code); errors.As(err, &f) {
-			for _, field := range f.Fields {
-				got = append(got, field.Path)
-			}
+		for _, field := range directory.ValidNode(c.typ, c.code, "") {
+			got = append(got, field.Path)
 		}
 		require.Equal(t, c.fields, got, name)
 	}
