@@ -47,9 +47,26 @@ func Locked[M any](tx *db.Tx, tenant, id uuid.UUID, what string) (*M, error) {
 	return one[M](tx.Clauses(clause.Locking{Strength: "UPDATE"}), tenant, id, what)
 }
 
+// Shared is [One] for a kind of which some rows are the platform's, without a
+// tenant: every tenant finds those too.
+func Shared[M any](tx *db.Tx, tenant, id uuid.UUID, what string) (*M, error) {
+	return take[M](tx.Where("(tenant_id = ? OR tenant_id IS NULL) AND id = ?", tenant, id), what)
+}
+
+// LockedShared is [Locked] for a row that [Shared] found. owner is the tenant's,
+// nil for the platform's, whose rows are locked in the system scope only.
+func LockedShared[M any](tx *db.Tx, owner *uuid.UUID, id uuid.UUID, what string) (*M, error) {
+	q := tx.Clauses(clause.Locking{Strength: "UPDATE"})
+	return take[M](q.Where("tenant_id IS NOT DISTINCT FROM CAST(? AS uuid) AND id = ?", owner, id), what)
+}
+
 func one[M any](q *gorm.DB, tenant, id uuid.UUID, what string) (*M, error) {
+	return take[M](q.Where("tenant_id = ? AND id = ?", tenant, id), what)
+}
+
+func take[M any](q *gorm.DB, what string) (*M, error) {
 	var row M
-	err := q.Where("tenant_id = ? AND id = ?", tenant, id).Take(&row).Error
+	err := q.Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, fault.NotFound(what)
 	}
