@@ -38,6 +38,10 @@ func (a *attack) moves() map[string]func() (path, body string) {
 			return a.fill("/roles/<own roles>/permissions"), `{"permissions":[` + permission() + `]}`
 		}),
 		"DELETE /roles/{id}/permissions/{permission_id}": both("/roles/<own roles>/permissions/<permissions>", ""),
+		"POST /roles/{id}/users":                         one(both("/roles/<roles>/users", `{"user_ids":["<users>"]}`), both("/roles/<roles>/users", `{"user_ids":["<users>","<services>"]}`)),
+		"DELETE /roles/{id}/users/{user_id}":             both("/roles/<roles>/users/<users>", ""),
+		"POST /roles/templates/{name}": one(both("/roles/templates/viewer", `{"resource_type":"vessel","role_name":"<name>"}`), both("/roles/templates/approver", `{"resource_type":"cargo","role_name":"<name>"}`),
+			both("/roles/templates/admin", `{"resource_type":"vessel","role_name":"<name>","parent_role_id":"<own roles>"}`)),
 		"POST /groups": one(both("/groups", `{"name":"<name>"}`), both("/groups", `{"name":"<name>","parent_group_id":"<groups>"}`)),
 		"PATCH /groups/{id}": one(both("/groups/<groups>", `{"parent_group_id":"<groups>"}`), both("/groups/<groups>", `{"is_active":false}`),
 			both("/groups/<groups>", `{"is_active":true}`), both("/groups/<groups>", `{"parent_group_id":null}`)),

@@ -243,7 +243,7 @@ func TestGranting_NobodyGainsWhatTheActorLacked(t *testing.T) {
 		}
 	}
 	accepted, gained := map[string]int{}, 0
-	const rounds, tries = 3, 150
+	const rounds, tries = 4, 160
 	for range rounds {
 		a.recruit()
 		for range tries {
@@ -254,6 +254,9 @@ func TestGranting_NobodyGainsWhatTheActorLacked(t *testing.T) {
 			a.refill(t)
 			path, body := moves[route]()
 			method, _, _ := strings.Cut(route, " ")
+			if path == "/users/"+a.ids[actor]+"/lock" { // is no valid call
+				continue
+			}
 			before := a.stand(t)
 			got := a.do(request{as: actor, method: method, path: path, body: body})
 			require.NotEqual(t, http.StatusBadRequest, got.status, "the attack is made wrong: %s %s %s: %s", method, path, body, got.body)

@@ -27,6 +27,7 @@ func allScenarios() []scenario {
 		edgeScenarios(),
 		credentialScenarios(),
 		personalScenarios(),
+		directoryScenarios(),
 	)
 }
 

@@ -17,8 +17,16 @@ import (
 	"github.com/sentinel-access/sentinel/models"
 )
 
-func (s *Service) templates(context.Context, *struct{}) (httpapi.Page[directory.Template], error) {
-	return httpapi.Page[directory.Template]{Items: directory.Templates()}, nil
+// TemplatesIn lists the templates.
+type TemplatesIn struct {
+	httpapi.PageIn
+}
+
+func (s *Service) templates(_ context.Context, in *TemplatesIn) (page httpapi.Page[directory.Template], err error) {
+	all := directory.Templates()
+	from := min(in.Offset(), len(all))
+	page.Items, page.Total = all[from:min(from+in.Limit, len(all))], int64(len(all))
+	return page, nil
 }
 
 // FromTemplateIn makes a role from a template.
