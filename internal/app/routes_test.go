@@ -29,6 +29,7 @@ func allScenarios() []scenario {
 		personalScenarios(),
 		fieldScenarios(),
 		navigationScenarios(),
+		directoryScenarios(),
 	)
 }
 

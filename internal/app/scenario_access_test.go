@@ -201,6 +201,7 @@ func examples() map[string]example {
 	}
 	maps.Copy(all, fieldExamples())
 	maps.Copy(all, navigationExamples())
+	maps.Copy(all, directoryExamples())
 	return all
 }
 

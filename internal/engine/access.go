@@ -209,6 +209,16 @@ func (e *Engine) Effective(ctx context.Context, tenant, user uuid.UUID) (list []
 	return list, true, nil
 }
 
+// Snapshot returns the tenant's graph as this replica decides by it: what was
+// written here before is in it.
+func (e *Engine) Snapshot(ctx context.Context, tenant uuid.UUID) (*Snapshot, error) {
+	v, err := e.view(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	return v.snapshot, nil
+}
+
 // EffectivePermission is a permission with the role by which a user has it.
 type EffectivePermission struct {
 	Grant *grants.Grant

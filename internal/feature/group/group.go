@@ -12,12 +12,12 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
-	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/models"
 )
@@ -36,8 +36,12 @@ func (s *Service) Register(api *httpapi.Server) {
 	httpapi.Update(sec, httpapi.Route{Path: "/groups/{id}", Summary: "Change a group", Access: httpapi.Requires("groups", "update"), Granting: true}, s.update)
 	httpapi.Delete(sec, httpapi.Route{
 		Path: "/groups/{id}", Summary: "Delete a group", Access: httpapi.Requires("groups", "delete"), Granting: true,
-		Description: "Its memberships and roles go with it. A group that has groups below it is not deleted (409).",
+		Description: "Its memberships and the roles that it has go with it: its members lose what they had by it. The audit event says how many of each, and which. " +
+			"A group that has groups below it is not deleted (409).",
 	}, s.delete)
+	httpapi.Get(sec, httpapi.Route{
+		Path: "/groups/{id}/hierarchy", Summary: "Show the groups above a group, and those below it", Access: httpapi.Requires("groups", "read"),
+	}, s.hierarchy)
 	httpapi.List(sec, httpapi.Route{Path: "/groups/{id}/users", Summary: "List a group's members", Access: httpapi.Requires("groups", "read")}, s.users)
 	httpapi.Call(sec, httpapi.Route{Path: "/groups/{id}/users", Summary: "Add members to a group", Access: httpapi.Requires("groups", "update"), Granting: true}, s.addUsers)
 	httpapi.Delete(sec, httpapi.Route{Path: "/groups/{id}/users/{member_id}", Summary: "Remove a member from a group", Access: httpapi.Requires("groups", "update"), Granting: true}, s.removeUser)
@@ -82,14 +86,22 @@ var refusals = crud.Refusals{
 type ListIn struct {
 	httpapi.PageIn
 	httpapi.OrderIn
-	Sort   string `query:"sort" enum:"name,created_at" default:"created_at"`
-	Search string `query:"search" maxLength:"100" doc:"Part of the name, display name or description."`
+	Sort          string                 `query:"sort" enum:"name,created_at" default:"created_at"`
+	ParentGroupID httpapi.Opt[uuid.UUID] `query:"parent_group_id" doc:"Only groups directly below this one."`
+	IsActive      httpapi.Opt[bool]      `query:"is_active"`
+	Search        string                 `query:"search" maxLength:"100" doc:"Part of the name, display name or description."`
 }
 
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Group], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
 		q := crud.Search(tx.Where("tenant_id = ?", tenant), "groups", in.Search)
+		if in.ParentGroupID.Set {
+			q = q.Where("parent_group_id = ?", in.ParentGroupID.Value)
+		}
+		if in.IsActive.Set {
+			q = q.Where("is_active = ?", in.IsActive.Value)
+		}
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	})
@@ -103,6 +115,24 @@ type IDIn struct {
 
 func (s *Service) read(ctx context.Context, in *IDIn) (*Group, error) {
 	return crud.Read(ctx, s.Write.DB, in.ID, "group", view)
+}
+
+// HierarchyIn names the group and how far down to look.
+type HierarchyIn struct {
+	IDIn
+	Depth int `query:"depth" default:"64" minimum:"1" maximum:"64" doc:"Levels below the group."`
+}
+
+func (s *Service) hierarchy(ctx context.Context, in *HierarchyIn) (out *directory.Hierarchy, err error) {
+	tenant, _ := identity.TenantFrom(ctx)
+	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		if _, err := crud.One[models.Group](tx, tenant, in.ID, "group"); err != nil {
+			return err
+		}
+		out, err = directory.Groups().Of(tx, tenant, in.ID, in.Depth)
+		return err
+	})
+	return out, err
 }
 
 // CreateIn is a new group.
@@ -141,14 +171,16 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 	return created, err
 }
 
+// existingParent refuses a parent that is none of the tenant's groups, or stands
+// below the group.
 func existingParent(w *change.Write, m *models.Group) error {
 	if m.ParentGroupID == nil {
 		return nil
 	}
-	if *m.ParentGroupID == m.ID {
-		return fault.Conflict("parent_group_id", "A group cannot be its own parent.")
+	if err := crud.Exist[models.Group](w.Tx, m.TenantID, []uuid.UUID{*m.ParentGroupID}, "parent_group_id", "group"); err != nil {
+		return err
 	}
-	return crud.Exist[models.Group](w.Tx, m.TenantID, []uuid.UUID{*m.ParentGroupID}, "parent_group_id", "group")
+	return directory.Groups().Acyclic(w, m.TenantID, m.ID, m.Name, *m.ParentGroupID)
 }
 
 // UpdateIn changes the members given.
@@ -214,6 +246,12 @@ type DeleteIn struct {
 	httpapi.IfMatchIn
 }
 
+// deleted is what the audit event keeps of a group.
+type deleted struct {
+	*Group
+	Lost directory.LossOfGroup `json:"went_with_it"`
+}
+
 func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 	tenant, _ := identity.TenantFrom(ctx)
 	return s.Write.Granting(ctx, "group.delete", func(w *change.Write) (granting.Change, error) {
@@ -229,10 +267,14 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 		if err != nil {
 			return granting.Change{}, err
 		}
+		lost, err := directory.LosingGroup(w, tenant, m.ID)
+		if err != nil {
+			return granting.Change{}, err
+		}
 		if err := w.Delete(m).Error; err != nil {
 			return granting.Change{}, refusals.Refused(fmt.Errorf("delete group: %w", err))
 		}
 		return granting.Change{Accounts: losing, Nodes: node, Handed: node, Removal: true},
-			w.Record(audit.Event{Action: "group.delete", ResourceType: "group", ResourceID: m.ID, Before: view(m)})
+			w.Record(audit.Event{Action: "group.delete", ResourceType: "group", ResourceID: m.ID, Before: deleted{view(m), lost}})
 	})
 }

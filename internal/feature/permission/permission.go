@@ -5,9 +5,11 @@ package permission
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
@@ -40,7 +42,7 @@ func (s *Service) Register(api *httpapi.Server) {
 		Description: "It grants nothing until a role owns it: POST /roles/{id}/permissions.",
 	}, s.create)
 	httpapi.Get(sec, httpapi.Route{
-		Method: "GET", Path: "/permissions/{id}", Summary: "Read a permission", Access: httpapi.Requires("permissions", "read"),
+		Method: "GET", Path: "/permissions/{id}", Summary: "Read a permission with the roles that own it", Access: httpapi.Requires("permissions", "read"),
 	}, s.read)
 	httpapi.Update(sec, httpapi.Route{
 		Method: "PATCH", Path: "/permissions/{id}", Summary: "Change a permission", Access: httpapi.Requires("permissions", "update"), Granting: true,
@@ -48,6 +50,7 @@ func (s *Service) Register(api *httpapi.Server) {
 	}, s.update)
 	httpapi.Delete(sec, httpapi.Route{
 		Method: "DELETE", Path: "/permissions/{id}", Summary: "Delete a permission", Access: httpapi.Requires("permissions", "delete"), Granting: true,
+		Description: "It is taken from every role that owns it. The audit event says from how many, and which.",
 	}, s.delete)
 }
 
@@ -63,19 +66,38 @@ type ListIn struct {
 	ResourceType string `query:"resource_type" maxLength:"100" doc:"Only permissions of this type."`
 	Effect       string `query:"effect" enum:"allow,deny"`
 	Search       string `query:"search" maxLength:"100" doc:"Part of the name."`
+
+	ResourceID httpapi.Opt[uuid.UUID] `query:"resource_id" doc:"Only permissions on this registered node itself."`
+	RoleID     httpapi.Opt[uuid.UUID] `query:"role_id" doc:"Only permissions that this role owns itself."`
+	Action     string                 `query:"action" maxLength:"100" doc:"Only permissions for this action, by its name or by *."`
+	IsActive   httpapi.Opt[bool]      `query:"is_active"`
+}
+
+// narrow leaves of the tenant's permissions those that the query asks for.
+func (in *ListIn) narrow(q *gorm.DB, tenant uuid.UUID) *gorm.DB {
+	for _, where := range []struct {
+		given bool
+		sql   string
+		args  []any
+	}{
+		{in.ResourceType != "", "resource_type = ?", []any{in.ResourceType}},
+		{in.Effect != "", "effect = ?", []any{in.Effect}},
+		{in.ResourceID.Set, "resource_id = ?", []any{in.ResourceID.Value}},
+		{in.RoleID.Set, "id IN (SELECT permission_id FROM sentinel.role_permissions WHERE tenant_id = ? AND role_id = ?)", []any{tenant, in.RoleID.Value}},
+		{in.Action != "", "actions && ARRAY[CAST(? AS text), '*']", []any{in.Action}},
+		{in.IsActive.Set, "is_active = ?", []any{in.IsActive.Value}},
+	} {
+		if where.given {
+			q = q.Where(where.sql, where.args...)
+		}
+	}
+	return crud.Search(q, "permissions", in.Search)
 }
 
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[directory.Permission], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
-		q := tx.Where("tenant_id = ?", tenant)
-		if in.ResourceType != "" {
-			q = q.Where("resource_type = ?", in.ResourceType)
-		}
-		if in.Effect != "" {
-			q = q.Where("effect = ?", in.Effect)
-		}
-		q = crud.Search(q, "permissions", in.Search)
+		q := in.narrow(tx.Where("tenant_id = ?", tenant), tenant)
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, directory.ViewPermission)
 		return err
 	})
@@ -87,24 +109,21 @@ type IDIn struct {
 	ID uuid.UUID `path:"id" doc:"The permission's id."`
 }
 
-func (s *Service) read(ctx context.Context, in *IDIn) (*directory.Permission, error) {
-	return crud.Read(ctx, s.Write.DB, in.ID, "permission", directory.ViewPermission)
-}
-
 // CreateIn is a new permission.
 type CreateIn struct {
 	Body directory.PermissionInput
 }
 
-func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[directory.Permission], err error) {
+func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Detail], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.Granting(ctx, "permission.create", func(w *change.Write) (granting.Change, error) {
 		m, err := directory.CreatePermission(w, tenant, &in.Body, "")
 		if err != nil {
 			return granting.Change{}, err
 		}
-		created = httpapi.Created[directory.Permission]{Location: "/permissions/" + m.ID.String(), Data: *directory.ViewPermission(m)}
-		return granting.Change{}, w.Record(audit.Event{Action: "permission.create", ResourceType: "permission", ResourceID: m.ID, After: created.Data})
+		view := directory.ViewPermission(m)
+		created = httpapi.Created[Detail]{Location: "/permissions/" + m.ID.String(), Data: Detail{Permission: *view, Roles: []Owner{}}}
+		return granting.Change{}, w.Record(audit.Event{Action: "permission.create", ResourceType: "permission", ResourceID: m.ID, After: view})
 	})
 	return created, err
 }
@@ -121,18 +140,26 @@ type UpdateIn struct {
 		Actions      *[]string                   `json:"actions,omitempty" minItems:"1" maxItems:"100"`
 		Effect       *string                     `json:"effect,omitempty" enum:"allow,deny"`
 		Conditions   httpapi.Opt[httpapi.Object] `json:"conditions,omitempty" doc:"null: none."`
-		IsActive     *bool                       `json:"is_active,omitempty"`
+
+		FieldPermissions httpapi.Opt[map[string]string] `json:"field_permissions,omitempty" doc:"Replaces all of them; null: none."`
+		IsActive         *bool                          `json:"is_active,omitempty"`
 	}
 }
 
 // merged is the whole permission after the merge, to be checked like a new one.
 func (in *UpdateIn) merged(m *models.Permission) (*directory.PermissionInput, error) {
-	conditions, err := engine.DecodeObject(directory.ViewPermission(m).Conditions)
+	stored := directory.ViewPermission(m)
+	conditions, err := engine.DecodeObject(stored.Conditions)
 	if err != nil {
 		return nil, err
 	}
+	var fields map[string]string
+	if err := json.Unmarshal(stored.FieldPermissions, &fields); err != nil {
+		return nil, fmt.Errorf("field permissions of %s: %w", m.ID, err)
+	}
 	out := &directory.PermissionInput{
 		Name: m.Name, ResourceType: m.ResourceType, ResourceID: m.ResourceID, Actions: m.Actions, Effect: m.Effect, Conditions: conditions,
+		FieldPermissions: fields,
 	}
 	if m.ResourcePath != nil {
 		out.ResourcePath = *m.ResourcePath
@@ -145,10 +172,11 @@ func (in *UpdateIn) merged(m *models.Permission) (*directory.PermissionInput, er
 	b.ResourceID.ToPointer(&out.ResourceID)
 	b.ResourcePath.To(&out.ResourcePath)
 	b.Conditions.To(&out.Conditions)
+	b.FieldPermissions.To(&out.FieldPermissions)
 	return out, nil
 }
 
-func (s *Service) update(ctx context.Context, in *UpdateIn) (out *directory.Permission, err error) {
+func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Detail, err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.Granting(ctx, "permission.update", func(w *change.Write) (granting.Change, error) {
 		m, err := crud.Locked[models.Permission](w.Tx, tenant, in.ID, "permission")
@@ -156,7 +184,7 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *directory.Perm
 			return granting.Change{}, err
 		}
 		before := directory.ViewPermission(m)
-		if err := in.Check(before.ETag()); err != nil {
+		if err := directory.CheckRow(in.IfMatchIn, before.ETag()); err != nil {
 			return granting.Change{}, err
 		}
 		owners, judged, err := owned(w, m)
@@ -181,7 +209,9 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *directory.Perm
 		if m, err = crud.One[models.Permission](w.Tx, tenant, m.ID, "permission"); err != nil {
 			return granting.Change{}, err
 		}
-		out = directory.ViewPermission(m)
+		if out, err = detail(w.Tx, m); err != nil {
+			return granting.Change{}, err
+		}
 		if len(owners) > 0 {
 			after, err := engine.CompileGrant(m)
 			if err != nil {
@@ -190,7 +220,7 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *directory.Perm
 			judged = append(judged, after)
 		}
 		return granting.Change{Nodes: owners, Permissions: judged},
-			w.Record(audit.Event{Action: "permission.update", ResourceType: "permission", ResourceID: m.ID, Before: before, After: out})
+			w.Record(audit.Event{Action: "permission.update", ResourceType: "permission", ResourceID: m.ID, Before: before, After: out.Permission})
 	})
 	return out, err
 }
@@ -201,6 +231,12 @@ type DeleteIn struct {
 	httpapi.IfMatchIn
 }
 
+// deleted is what the audit event keeps of a permission.
+type deleted struct {
+	*directory.Permission
+	Lost directory.LossOfPermission `json:"went_with_it"`
+}
+
 func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 	tenant, _ := identity.TenantFrom(ctx)
 	return s.Write.Granting(ctx, "permission.delete", func(w *change.Write) (granting.Change, error) {
@@ -208,10 +244,14 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 		if err != nil {
 			return granting.Change{}, err
 		}
-		if err := in.Check(directory.ViewPermission(m).ETag()); err != nil {
+		if err := directory.CheckRow(in.IfMatchIn, directory.ViewPermission(m).ETag()); err != nil {
 			return granting.Change{}, err
 		}
 		owners, judged, err := owned(w, m)
+		if err != nil {
+			return granting.Change{}, err
+		}
+		lost, err := directory.LosingPermission(w, tenant, m.ID)
 		if err != nil {
 			return granting.Change{}, err
 		}
@@ -219,7 +259,7 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 			return granting.Change{}, refusals.Refused(fmt.Errorf("delete permission: %w", err))
 		}
 		return granting.Change{Nodes: owners, Permissions: judged, Removal: true},
-			w.Record(audit.Event{Action: "permission.delete", ResourceType: "permission", ResourceID: m.ID, Before: directory.ViewPermission(m)})
+			w.Record(audit.Event{Action: "permission.delete", ResourceType: "permission", ResourceID: m.ID, Before: deleted{directory.ViewPermission(m), lost}})
 	})
 }
 

@@ -3,7 +3,6 @@ package role
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm/clause"
@@ -24,69 +23,62 @@ import (
 
 // Permissions are what a role grants.
 type Permissions struct {
-	Direct    []directory.Permission `json:"direct_permissions" doc:"Those that the role owns itself."`
-	Inherited []Inherited            `json:"inherited_permissions" doc:"Those of the roles that it inherits from."`
+	Direct    []directory.Permission `json:"direct_permissions" doc:"Those that the role owns itself, the first 1,000, oldest first."`
+	Inherited []Inherited            `json:"inherited_permissions" doc:"Those of the roles that it inherits from, the first 1,000."`
 	Effective []uuid.UUID            `json:"effective_permissions" doc:"The ids of both, each once."`
-}
-
-// Inherited is a permission with the role that it comes from.
-type Inherited struct {
-	directory.Permission
-	Path string `json:"path" doc:"The roles on the way, such as role:inspector > role:viewer."`
+	Truncated bool                   `json:"truncated" doc:"There are more than are shown. The list of permissions pages through those of a role_id."`
 }
 
 func (s *Service) permissions(ctx context.Context, in *IDIn) (*Permissions, error) {
-	out := &Permissions{Direct: []directory.Permission{}, Inherited: []Inherited{}, Effective: []uuid.UUID{}}
+	out := &Permissions{Direct: []directory.Permission{}, Effective: []uuid.UUID{}}
 	home, err := s.home(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	err = s.Write.DB.InReadTx(identity.WithTenant(ctx, home), func(tx *db.Tx) error {
+	ctx = identity.WithTenant(ctx, home)
+	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
 		if _, err := crud.One[models.Role](tx, home, in.ID, "role"); err != nil {
 			return err
 		}
-		snapshot, err := engine.LoadSnapshot(tx, home, engine.LoadOptions{WithoutTree: true})
-		if err != nil {
-			return err
-		}
-		return collect(tx, snapshot, home, in.ID, out)
+		return out.direct(tx, home, in.ID)
 	})
-	return out, err
-}
-
-func collect(tx *db.Tx, s *engine.Snapshot, tenant, role uuid.UUID, out *Permissions) error {
-	var rows []models.Permission
-	err := tx.
-		Where("tenant_id = ? AND id IN (SELECT permission_id FROM sentinel.role_permissions WHERE tenant_id = ? AND role_id = ?)", tenant, tenant, role).
-		Order("created_at, id").Find(&rows).Error
 	if err != nil {
-		return fmt.Errorf("list permissions of role: %w", err)
+		return nil, err
 	}
-	for i := range rows {
-		out.Direct = append(out.Direct, *directory.ViewPermission(&rows[i]))
-		out.Effective = append(out.Effective, rows[i].ID)
+	snapshot, err := s.Write.Engine.Snapshot(ctx, home)
+	if err != nil {
+		return nil, err
 	}
-	at, active := s.Graph.Index(rbac.Role(role))
-	if !active {
-		return nil
-	}
+	var more bool
+	out.Inherited, more = inherited(snapshot, in.ID)
+	out.Truncated = out.Truncated || more
 	seen := map[uuid.UUID]bool{}
 	for _, id := range out.Effective {
 		seen[id] = true
 	}
-	for _, i := range s.Graph.Reach(at) {
-		if i == at {
-			continue
+	for i := range out.Inherited {
+		if id := out.Inherited[i].ID; !seen[id] {
+			seen[id] = true
+			out.Effective = append(out.Effective, id)
 		}
-		for _, g := range s.Grants.OfRole(i) {
-			// A path begins with who has it; here that is the role itself.
-			path := strings.TrimPrefix(s.Label(s.Graph.Path([]int32{at}, i)), "user > ")
-			out.Inherited = append(out.Inherited, Inherited{Permission: directory.ViewGrant(g), Path: path})
-			if !seen[g.ID] {
-				seen[g.ID] = true
-				out.Effective = append(out.Effective, g.ID)
-			}
-		}
+	}
+	return out, nil
+}
+
+func (p *Permissions) direct(tx *db.Tx, tenant, role uuid.UUID) error {
+	var rows []models.Permission
+	err := tx.
+		Where("tenant_id = ? AND id IN (SELECT permission_id FROM sentinel.role_permissions WHERE tenant_id = ? AND role_id = ?)", tenant, tenant, role).
+		Order("created_at, id").Limit(maxPermissions + 1).Find(&rows).Error
+	if err != nil {
+		return fmt.Errorf("list permissions of role: %w", err)
+	}
+	if len(rows) > maxPermissions {
+		rows, p.Truncated = rows[:maxPermissions], true
+	}
+	for i := range rows {
+		p.Direct = append(p.Direct, *directory.ViewPermission(&rows[i]))
+		p.Effective = append(p.Effective, rows[i].ID)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/identity"
@@ -37,15 +38,38 @@ func (s *Service) Register(api *httpapi.Server) {
 		Method: "POST", Path: "/roles", Summary: "Create a role", Access: httpapi.Requires("roles", "create"), Granting: true,
 	}, s.create)
 	httpapi.Get(sec, httpapi.Route{
-		Method: "GET", Path: "/roles/{id}", Summary: "Read a role", Access: httpapi.Requires("roles", "read"),
+		Method: "GET", Path: "/roles/{id}", Summary: "Read a role with what it inherits", Access: httpapi.Requires("roles", "read"),
 	}, s.read)
 	httpapi.Update(sec, httpapi.Route{
 		Method: "PATCH", Path: "/roles/{id}", Summary: "Change a role", Access: httpapi.Requires("roles", "update"), Granting: true,
 	}, s.update)
 	httpapi.Delete(sec, httpapi.Route{
 		Method: "DELETE", Path: "/roles/{id}", Summary: "Delete a role", Access: httpapi.Requires("roles", "delete"), Granting: true,
-		Description: "Its assignments go with it; its permissions stay. A role that others inherit from is not deleted (409).",
+		Description: "Its assignments to users and groups go with it. Its permissions stay; one that no other role owns grants nothing any more. " +
+			"The audit event says how many of each, and which. A role that others inherit from is not deleted (409).",
 	}, s.delete)
+	httpapi.Get(sec, httpapi.Route{
+		Method: "GET", Path: "/roles/{id}/hierarchy", Summary: "Show what a role inherits from, and what inherits from it", Access: httpapi.Requires("roles", "read"),
+	}, s.hierarchy)
+	httpapi.List(sec, httpapi.Route{
+		Method: "GET", Path: "/roles/{id}/users", Summary: "List a role's holders", Access: httpapi.Requires("users", "read"),
+		Description: "The accounts to which the role is assigned; with include_inherited also those that have it by a group, or by a role that inherits from it.",
+	}, s.holders)
+	httpapi.Call(sec, httpapi.Route{
+		Method: "POST", Path: "/roles/{id}/users", Summary: "Assign a role to users", Access: httpapi.Requires("users", "update"), Granting: true,
+		Description: "All or none. Assigned again, its validity is replaced.",
+	}, s.assign)
+	httpapi.Delete(sec, httpapi.Route{
+		Method: "DELETE", Path: "/roles/{id}/users/{user_id}", Summary: "Take a role from one of its holders", Access: httpapi.Requires("users", "update"), Granting: true,
+		Description: "What they have by groups and other roles stays.",
+	}, s.unassign)
+	httpapi.List(sec, httpapi.Route{
+		Method: "GET", Path: "/roles/templates", Summary: "List the role templates", Access: httpapi.Requires("roles", "read"),
+	}, s.templates)
+	httpapi.Create(sec, httpapi.Route{
+		Method: "POST", Path: "/roles/templates/{name}", Summary: "Make a role from a template", Access: httpapi.Requires("roles", "create"), Granting: true,
+		Description: "Makes the role and its permissions for one type of resource, all or none.",
+	}, s.fromTemplate)
 	httpapi.Get(sec, httpapi.Route{
 		Method: "GET", Path: "/roles/{id}/permissions", Summary: "List a role's permissions", Access: httpapi.Requires("roles", "read"),
 	}, s.permissions)
@@ -73,6 +97,9 @@ type Role struct {
 	Metadata     json.RawMessage `json:"metadata"`
 	CreatedAt    time.Time       `json:"created_at"`
 	UpdatedAt    time.Time       `json:"updated_at"`
+
+	Permissions      *[]directory.Permission `json:"permissions,omitempty" doc:"In a list with include_permissions: those that the role owns itself, the first 100, oldest first."`
+	PermissionsTotal *int64                  `json:"permissions_total,omitempty" doc:"Beside permissions: how many there are."`
 }
 
 // ETag changes with every write to the role.
@@ -102,10 +129,15 @@ type ListIn struct {
 	Type         string            `query:"type" enum:"system,custom" doc:"Only roles of this type."`
 	IsAssignable httpapi.Opt[bool] `query:"is_assignable" doc:"Only roles that may, or may not, be handed out."`
 	Search       string            `query:"search" maxLength:"100" doc:"Part of the name, display name or description."`
+
+	IncludePermissions bool `query:"include_permissions" doc:"Show each role with the permissions that it owns itself; the limit is then at most 100."`
 }
 
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Role], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
+	if err := in.fits(); err != nil {
+		return page, err
+	}
 	if in.Type == "system" {
 		tenant = identity.PlatformTenant
 	}
@@ -119,7 +151,10 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Role]
 		}
 		q = crud.Search(q, "roles", in.Search)
 		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
-		return err
+		if err != nil || !in.IncludePermissions {
+			return err
+		}
+		return withPermissions(tx, tenant, page.Items)
 	})
 	return page, err
 }
@@ -127,14 +162,6 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Role]
 // IDIn names one object.
 type IDIn struct {
 	ID uuid.UUID `path:"id" doc:"The object's id."`
-}
-
-func (s *Service) read(ctx context.Context, in *IDIn) (*Role, error) {
-	home, err := s.home(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return crud.Read(identity.WithTenant(ctx, home), s.Write.DB, in.ID, "role", view)
 }
 
 // CreateIn is a new role.
@@ -150,33 +177,46 @@ type CreateIn struct {
 	}
 }
 
-func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Role], err error) {
+func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Detail], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	caller, _ := identity.PrincipalFrom(ctx)
+	var id uuid.UUID
 	err = s.Write.Granting(ctx, "role.create", func(w *change.Write) (granting.Change, error) {
 		b := &in.Body
-		m := &models.Role{
-			ID: uuid.Must(uuid.NewV7()), TenantID: tenant, Name: b.Name, DisplayName: b.DisplayName, Description: b.Description,
-			Type: "custom", ParentRoleID: b.ParentRoleID, Priority: b.Priority, IsAssignable: b.IsAssignable == nil || *b.IsAssignable,
-			IsActive: true, Metadata: models.Object(b.Metadata), CreatedBy: &caller.UserID, CreatedByTenant: &caller.HomeTenantID,
-		}
-		if b.ParentRoleID != nil {
-			if err := crud.Exist[models.Role](w.Tx, tenant, []uuid.UUID{*b.ParentRoleID}, "parent_role_id", "role"); err != nil {
-				return granting.Change{}, err
-			}
-		}
-		if err := w.Create(m).Error; err != nil {
-			return granting.Change{}, refusals.Refused(fmt.Errorf("create role: %w", err))
-		}
-		m, err := crud.One[models.Role](w.Tx, tenant, m.ID, "role")
+		m, err := insert(w, &models.Role{
+			TenantID: tenant, Name: b.Name, DisplayName: b.DisplayName, Description: b.Description, ParentRoleID: b.ParentRoleID,
+			Priority: b.Priority, IsAssignable: b.IsAssignable == nil || *b.IsAssignable, Metadata: models.Object(b.Metadata),
+			CreatedBy: &caller.UserID, CreatedByTenant: &caller.HomeTenantID,
+		}, refusals)
 		if err != nil {
 			return granting.Change{}, err
 		}
-		created = httpapi.Created[Role]{Location: "/roles/" + m.ID.String(), Data: *view(m)}
+		id = m.ID
 		return granting.Change{Content: []string{rbac.Role(m.ID)}},
-			w.Record(audit.Event{Action: "role.create", ResourceType: "role", ResourceID: m.ID, After: created.Data})
+			w.Record(audit.Event{Action: "role.create", ResourceType: "role", ResourceID: m.ID, After: view(m)})
 	})
-	return created, err
+	if err != nil {
+		return created, err
+	}
+	role, err := s.read(ctx, &IDIn{ID: id})
+	if err != nil {
+		return created, err
+	}
+	return httpapi.Created[Detail]{Location: "/roles/" + id.String(), Data: *role}, nil
+}
+
+// insert stores a new role, below a parent of the same tenant if it has one.
+func insert(w *change.Write, m *models.Role, refusals crud.Refusals) (*models.Role, error) {
+	m.ID, m.Type, m.IsActive = uuid.Must(uuid.NewV7()), "custom", true
+	if m.ParentRoleID != nil {
+		if err := crud.Exist[models.Role](w.Tx, m.TenantID, []uuid.UUID{*m.ParentRoleID}, "parent_role_id", "role"); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Create(m).Error; err != nil {
+		return nil, refusals.Refused(fmt.Errorf("create role: %w", err))
+	}
+	return crud.One[models.Role](w.Tx, m.TenantID, m.ID, "role")
 }
 
 // UpdateIn changes the members given.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/identity"
@@ -26,15 +27,15 @@ func custom(w *change.Write, tenant, id uuid.UUID) (*models.Role, error) {
 	return crud.Locked[models.Role](w.Tx, tenant, id, "role")
 }
 
-func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Role, err error) {
+func (s *Service) update(ctx context.Context, in *UpdateIn) (*Detail, error) {
 	tenant, _ := identity.TenantFrom(ctx)
-	err = s.Write.Granting(ctx, "role.update", func(w *change.Write) (granting.Change, error) {
+	err := s.Write.Granting(ctx, "role.update", func(w *change.Write) (granting.Change, error) {
 		m, err := custom(w, tenant, in.ID)
 		if err != nil {
 			return granting.Change{}, err
 		}
 		before := view(m)
-		if err := in.Check(before.ETag()); err != nil {
+		if err := directory.CheckRow(in.IfMatchIn, before.ETag()); err != nil {
 			return granting.Change{}, err
 		}
 		content := []string{rbac.Role(m.ID)}
@@ -56,6 +57,9 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Role, err erro
 			if err := crud.Exist[models.Role](w.Tx, tenant, []uuid.UUID{*m.ParentRoleID}, "parent_role_id", "role"); err != nil {
 				return granting.Change{}, err
 			}
+			if err := directory.Roles().Acyclic(w, tenant, m.ID, m.Name, *m.ParentRoleID); err != nil {
+				return granting.Change{}, err
+			}
 			content = append(content, rbac.Role(*m.ParentRoleID))
 		}
 		if err := w.Save(m).Error; err != nil {
@@ -64,17 +68,25 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Role, err erro
 		if m, err = crud.One[models.Role](w.Tx, tenant, m.ID, "role"); err != nil {
 			return granting.Change{}, err
 		}
-		out = view(m)
 		return granting.Change{Nodes: content[:1], Content: content},
-			w.Record(audit.Event{Action: "role.update", ResourceType: "role", ResourceID: m.ID, Before: before, After: out})
+			w.Record(audit.Event{Action: "role.update", ResourceType: "role", ResourceID: m.ID, Before: before, After: view(m)})
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return s.read(ctx, &in.IDIn)
 }
 
 // DeleteIn names the role to delete.
 type DeleteIn struct {
 	IDIn
 	httpapi.IfMatchIn
+}
+
+// deleted is what the audit event keeps of a role.
+type deleted struct {
+	*Role
+	Lost directory.LossOfRole `json:"went_with_it"`
 }
 
 func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
@@ -84,7 +96,7 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 		if err != nil {
 			return granting.Change{}, err
 		}
-		if err := in.Check(view(m).ETag()); err != nil {
+		if err := directory.CheckRow(in.IfMatchIn, view(m).ETag()); err != nil {
 			return granting.Change{}, err
 		}
 		node := []string{rbac.Role(m.ID)}
@@ -92,10 +104,14 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 		if err != nil {
 			return granting.Change{}, err
 		}
+		lost, err := directory.LosingRole(w, tenant, m.ID)
+		if err != nil {
+			return granting.Change{}, err
+		}
 		if err := w.Delete(m).Error; err != nil {
 			return granting.Change{}, refusals.Refused(fmt.Errorf("delete role: %w", err))
 		}
 		return granting.Change{Accounts: losing, Nodes: node, Content: node, Removal: true},
-			w.Record(audit.Event{Action: "role.delete", ResourceType: "role", ResourceID: m.ID, Before: view(m)})
+			w.Record(audit.Event{Action: "role.delete", ResourceType: "role", ResourceID: m.ID, Before: deleted{view(m), lost}})
 	})
 }

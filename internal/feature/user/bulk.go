@@ -74,7 +74,7 @@ func (in *BulkIn) check() error {
 	member("group_id", d.GroupID != nil, op == AddToGroup, false)
 	member("valid_from", d.ValidFrom != nil, op == AssignRole, true)
 	member("expires_at", d.ExpiresAt != nil, op == AssignRole, true)
-	fields = append(fields, checkValidity(d.ValidFrom, d.ExpiresAt, "data.")...)
+	fields = append(fields, directory.CheckValidity(d.ValidFrom, d.ExpiresAt, "data.")...)
 	if fields != nil {
 		return fault.Invalid(fields...)
 	}

@@ -84,7 +84,7 @@ func (b *batch) assign(ids []uuid.UUID) error {
 		rows[n] = directory.Assignment(b.ctx, b.w, id, *d.RoleID, b.roleOwner)
 		rows[n].ValidFrom, rows[n].ExpiresAt = d.ValidFrom, d.ExpiresAt
 	}
-	return directory.RefusedRole(b.w.Clauses(assignedAgain()).CreateInBatches(&rows, 1_000).Error)
+	return directory.RefusedRole(b.w.Clauses(directory.AssignedAgain()).CreateInBatches(&rows, 1_000).Error)
 }
 
 func (b *batch) join(ids []uuid.UUID) error {

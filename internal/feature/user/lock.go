@@ -9,6 +9,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
@@ -39,8 +40,8 @@ func (s *Service) lock(ctx context.Context, in *LockIn) (*Detail, error) {
 		if until = *in.Body.Until; !until.After(s.Write.Engine.Now()) {
 			return nil, fault.InvalidAt("until", "must be in the future")
 		}
-		if !writable(until) {
-			return nil, fault.InvalidAt("until", unwritable)
+		if !directory.Writable(until) {
+			return nil, fault.InvalidAt("until", directory.Unwritable)
 		}
 	}
 	return s.touch(ctx, in.ID, audit.Event{Action: "user.lock", Detail: map[string]any{"reason": in.Body.Reason}}, func(_ *change.Write, m *models.User) error {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm/clause"
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
@@ -69,7 +68,7 @@ type AssignIn struct {
 func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	b := &in.Body
-	if fields := checkValidity(b.ValidFrom, b.ExpiresAt, ""); fields != nil {
+	if fields := directory.CheckValidity(b.ValidFrom, b.ExpiresAt, ""); fields != nil {
 		return nil, fault.Invalid(fields...)
 	}
 	err = s.Write.Granting(ctx, "user.assign_role", func(w *change.Write) (granting.Change, error) {
@@ -82,7 +81,7 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 		}
 		row := directory.Assignment(ctx, w, in.ID, b.RoleID, owners[b.RoleID])
 		row.ValidFrom, row.ExpiresAt = b.ValidFrom, b.ExpiresAt
-		err = w.Clauses(assignedAgain()).Create(&row).Error
+		err = w.Clauses(directory.AssignedAgain()).Create(&row).Error
 		if err != nil {
 			return granting.Change{}, directory.RefusedRole(fmt.Errorf("assign role: %w", err))
 		}
@@ -91,38 +90,6 @@ func (s *Service) assign(ctx context.Context, in *AssignIn) (out *Assignment, er
 			w.Record(audit.Event{Action: "user.assign_role", ResourceType: "user", ResourceID: in.ID, After: out})
 	})
 	return out, err
-}
-
-// checkValidity returns every offending end of an assignment, with prefix before
-// its path.
-func checkValidity(from, until *time.Time, prefix string) (fields []fault.Field) {
-	if from != nil && !writable(*from) {
-		fields = append(fields, fault.Field{Path: prefix + "valid_from", Message: unwritable})
-	}
-	if until != nil && !writable(*until) {
-		fields = append(fields, fault.Field{Path: prefix + "expires_at", Message: unwritable})
-	}
-	if fields == nil && from != nil && until != nil && !from.Before(*until) {
-		fields = append(fields, fault.Field{Path: prefix + "expires_at", Message: "must be after valid_from"})
-	}
-	return fields
-}
-
-const unwritable = "must be in the years 0 to 9999 in UTC"
-
-// writable reports whether RFC 3339 can write a time in UTC, in which all are
-// answered: its offset may carry it into a year without a name.
-func writable(t time.Time) bool {
-	year := t.UTC().Year()
-	return year >= 0 && year <= 9999
-}
-
-// assignedAgain lets an assignment that is there already be replaced.
-func assignedAgain() clause.OnConflict {
-	return clause.OnConflict{
-		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
-	}
 }
 
 // UnassignIn names one role of a user.
