@@ -26,7 +26,11 @@ SELECT md5('tenant' || n)::uuid AS tenant, n = 0 AS large, CASE n WHEN 0 THEN $u
 FROM generate_series(0, 999) n;
 INSERT INTO sentinel.roles (id, tenant_id, name, display_name, description, priority, created_at)
 SELECT md5(tenant || 'role' || n)::uuid, tenant, 'role-' || n, 'Duty ' || n, 'What people on duty ' || n || ' of the watch may do.', n % 900, now() - n * interval '1 minute'
-FROM sizes, generate_series(0, CASE WHEN large THEN 499 ELSE 2 END) n;
+FROM sizes, generate_series(0, CASE WHEN large THEN 999 ELSE 2 END) n;
+UPDATE sentinel.roles
+SET parent_role_id = md5(tenant || 'role0')::uuid
+FROM sizes
+WHERE large AND tenant_id = tenant AND name ~ '^role-[5-9][0-9][0-9]$';
 INSERT INTO sentinel.groups (id, tenant_id, name, display_name, description, created_at)
 SELECT md5(tenant || 'group' || n)::uuid, tenant, 'group-' || n, 'Crew ' || n, 'The crew of vessel ' || n || '.', now() - n * interval '1 minute'
 FROM sizes, generate_series(0, CASE WHEN large THEN 999 ELSE 2 END) n;
@@ -51,6 +55,10 @@ FROM sizes, generate_series(0, users - 1) n,
 INSERT INTO sentinel.user_roles (tenant_id, user_id, role_id, role_tenant_id)
 SELECT tenant, md5(tenant || 'user' || n)::uuid, md5(tenant || 'role' || r)::uuid, tenant
 FROM sizes, generate_series(0, users - 1) n, LATERAL (SELECT DISTINCT r FROM unnest(ARRAY[0, 1 + n % CASE WHEN large THEN 499 ELSE 2 END]) r) held;
+INSERT INTO sentinel.group_roles (tenant_id, group_id, role_id, role_tenant_id)
+SELECT tenant, md5(tenant || 'group' || n)::uuid, md5(tenant || 'role' || n)::uuid, tenant
+FROM sizes, generate_series(0, 99) n
+WHERE large;
 INSERT INTO sentinel.user_groups (tenant_id, user_id, group_id)
 SELECT tenant, md5(tenant || 'user' || n)::uuid, md5(tenant || 'group' || g)::uuid
 FROM sizes, generate_series(0, users - 1) n, LATERAL (SELECT DISTINCT g FROM unnest(ARRAY[0, 1 + n % CASE WHEN large THEN 999 ELSE 2 END, 1 + n * 7 % CASE WHEN large THEN 999 ELSE 2 END]) g) held;
@@ -86,7 +94,7 @@ func (w *world) fillLarge(users int) {
 	require.NoError(w.t, err)
 	w.ids["large"] = w.column(w.t, "SELECT id::text FROM sentinel.tenants WHERE code = 'LARGE'")[0]
 	for name, seed := range map[string]string{
-		"boss": "user1", "someone": "user2", "role_all": "role0", "role_few": "role1", "group_all": "group0", "group_few": "group1",
+		"boss": "user1", "someone": "user2", "role_all": "role0", "role_few": "role1", "role_below": "role999", "permission_few": "permission1", "group_all": "group0", "group_few": "group1",
 	} {
 		w.ids[name] = w.column(w.t, "SELECT md5($1 || $2)::uuid::text", w.ids["large"], seed)[0]
 	}
@@ -143,7 +151,22 @@ func largeLists(users int) []largeList {
 		{name: "members of a group of all, last page", path: fmt.Sprint("/groups/$group_all/users?page=", last), total: users},
 		{name: "roles of a user", path: "/users/$boss/roles?", total: 3},
 		{name: "roles, search", path: "/roles?search=duty+42", total: 11},
-		{name: "roles, assignable", path: "/roles?is_assignable=true", total: 500},
+		{name: "roles, assignable", path: "/roles?is_assignable=true", total: 1000},
+		{name: "roles, 1000 of them", path: "/roles?limit=1000", total: 1000},
+		{name: "roles, with permissions", path: "/roles?include_permissions=true&limit=100&sort=name", total: 1000},
+		{name: "role, below another", path: "/roles/$role_below"},
+		{name: "role of all, hierarchy", path: "/roles/$role_all/hierarchy?"},
+		{name: "role of all, permissions", path: "/roles/$role_below/permissions?"},
+		{name: "role of all, holders", path: "/roles/$role_all/users?", total: users},
+		{name: "role of all, holders, last page", path: fmt.Sprint("/roles/$role_all/users?page=", last), total: users},
+		{name: "role of all, holders by all ways", path: "/roles/$role_all/users?include_inherited=true", total: users},
+		{name: "role of all, holders by all ways, last page", path: fmt.Sprint("/roles/$role_all/users?include_inherited=true&page=", last), total: users},
+		{name: "role of few, holders by all ways", path: "/roles/$role_few/users?include_inherited=true"},
+		{name: "group of all, hierarchy", path: "/groups/$group_all/hierarchy?"},
+		{name: "permissions, role", path: "/permissions?role_id=$role_few", total: 4},
+		{name: "permissions, action", path: "/permissions?action=read&is_active=true", total: 2000},
+		{name: "permission", path: "/permissions/$permission_few"},
+		{name: "permissions of a user", path: "/users/$boss/permissions?include_field_permissions=true"},
 		{name: "groups, search", path: "/groups?search=VESSEL+99", total: 11},
 		{name: "groups, last page", path: "/groups?page=20", total: 1000},
 		{name: "permissions, type", path: "/permissions?resource_type=vessel", total: 667},
@@ -160,7 +183,7 @@ func largeLists(users int) []largeList {
 	}{
 		{"tenants", "name,code,created_at", true, 1001},
 		{"users", "email,created_at,last_login", false, users},
-		{"roles", "name,priority,created_at", false, 500},
+		{"roles", "name,priority,created_at", false, 1000},
 		{"groups", "name,created_at", false, 1000},
 		{"permissions", "name,resource_type,created_at", false, 2000},
 		{"resources", "name,code,type,created_at", false, users},

@@ -36,7 +36,7 @@ func (s *Service) Register(api *httpapi.Server) {
 	}, s.batch)
 	httpapi.List(sec, httpapi.Route{
 		Path: "/users/{id}/permissions", Summary: "What a user may do", Access: httpapi.Authenticated("one's own; another's needs read on api/users"), Errors: []int{403, 404},
-		Description: "Every permission of every role the user has now, with the path by which they have it.",
+		Description: "Every permission of every role the user has now, with the path by which they have it: what the checks decide by. An account that is inactive or locked has none.",
 	}, s.effective)
 }
 
@@ -242,6 +242,12 @@ func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.
 	}
 	if !ok {
 		return page, fault.NotFound("user")
+	}
+	// Whoever may do nothing at all has no permission that counts.
+	if _, err := s.Engine.Account(ctx, tenant, in.ID); fault.Is(err, fault.TokenRevoked) {
+		list = nil
+	} else if err != nil {
+		return page, err
 	}
 	all := []Effective{}
 	for _, e := range list {
