@@ -28,6 +28,15 @@ type Menu struct {
 	Items []Node `json:"items"`
 }
 
+// ETag changes with whatever the menu shows.
+func (m *Menu) ETag() string {
+	raw, err := json.Marshal(m.Items)
+	if err != nil {
+		return ""
+	}
+	return httpapi.ETag(string(raw))
+}
+
 // Node is an item of a menu with those below it, in the account's order.
 type Node struct {
 	ID          uuid.UUID       `json:"id"`
