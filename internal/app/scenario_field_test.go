@@ -1,7 +1,12 @@
 package app_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,6 +160,125 @@ func TestRace_AFieldIsDefinedOnce(t *testing.T) {
 			require.Contains(t, []int{201, 409}, status)
 		}
 	}
+}
+
+// exposed says for every place in which alpha has a field how far it is open
+// where no permission names it, from 0. A place without an active definition is
+// open as far as can be, 3.
+func (w *world) exposed(t *testing.T) map[string]int {
+	t.Helper()
+	open := map[string]int{}
+	for _, row := range w.column(t, `
+SELECT entity_type || ' ' || coalesce(storage_column, storage_path) || ' ' || CASE WHEN NOT is_active THEN 3 WHEN default_visibility = 'write' THEN 2 WHEN default_visibility = 'read' THEN 1 ELSE 0 END
+FROM sentinel.field_definitions WHERE tenant_id = $1 OR tenant_id IS NULL`, w.ids["alpha"]) {
+		parts := strings.Fields(row)
+		open[parts[0]+" "+parts[1]] = int(parts[2][0] - '0')
+	}
+	return open
+}
+
+// Whoever may write definitions and is no administrator opens nothing, however
+// they go about it.
+func TestGranting_FieldsAreOpenedByAdministratorsOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.fields()
+	a := &attack{world: w, Rand: rand.New(rand.NewPCG(11, 11))} //nolint:gosec // a test's dice
+	for i := range 6 {
+		w.make("", "admin", "", "/field-definitions", fmt.Sprintf(`{"entity_type":"vessel","field_name":"seed%d","field_type":"tenant_specific","default_visibility":%q,"is_pii":true,"is_active":%v}`,
+			i, pick(a, []string{"hidden", "read", "write"}), a.IntN(3) > 0))
+	}
+	members := map[string][]string{
+		"default_visibility": {`"hidden"`, `"hidden"`, `"read"`, `"write"`}, "is_active": {"true", "false"}, "is_pii": {"true", "false"}, "is_required": {"true"},
+		"field_type": {`"core"`, `"platform_dynamic"`}, "storage_path": {"null", `"attributes.seed1"`, `"attributes.other"`}, "storage_column": {`"imo_number"`, `"other"`},
+		"field_name": {`"seed2"`, `"fresh"`}, "entity_type": {`"vessel"`, `"port"`}, "data_type": {`"string"`, `"text"`}, "display_name": {`"x"`}, "tenant_id": {"null"},
+	}
+	names := slices.Sorted(maps.Keys(members))
+	accepted, refused := 0, 0
+	for i := range 400 {
+		ids := w.column(t, "SELECT id::text FROM sentinel.field_definitions WHERE tenant_id = $1 OR tenant_id IS NULL ORDER BY id", w.ids["alpha"])
+		body := map[string]json.RawMessage{}
+		for range 1 + a.IntN(2) {
+			name := pick(a, names)
+			body[name] = json.RawMessage(pick(a, members[name]))
+		}
+		r := request{as: "clerk", method: http.MethodPatch, path: "/field-definitions/" + pick(a, ids)}
+		switch a.IntN(6) {
+		case 0:
+			r.method = http.MethodDelete
+		case 1, 2:
+			r.method, r.path = http.MethodPost, "/field-definitions"
+			for name, value := range map[string]string{"entity_type": `"vessel"`, "field_name": fmt.Sprintf(`"made%d"`, i), "field_type": `"tenant_specific"`, "default_visibility": `"hidden"`} {
+				if _, given := body[name]; !given {
+					body[name] = json.RawMessage(value)
+				}
+			}
+		}
+		if r.method != http.MethodDelete {
+			r.body = jsonOf(body)
+		}
+		before := w.exposed(t)
+		got := w.do(r)
+		if got.status >= 300 {
+			if got.status == http.StatusForbidden {
+				refused++
+			}
+			continue
+		}
+		accepted++
+		after := w.exposed(t)
+		for place, was := range before {
+			is, there := after[place]
+			require.True(t, there && is <= was, "%s %s %s opens %s", r.method, r.path, r.body, place)
+		}
+		for place, is := range after {
+			_, there := before[place]
+			require.True(t, there || is == 0 || is == 3, "%s %s %s makes %s open", r.method, r.path, r.body, place)
+		}
+	}
+	require.Greater(t, accepted, 30, "or nothing was proven")
+	require.Greater(t, refused, 30, "or nothing was proven")
+}
+
+// Of two who read the same, one writes.
+func TestRace_StaleFieldsAndItemsAreNotOverwritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.fields()
+	w.items()
+	for path, bodies := range map[string][2]string{
+		"/field-definitions/$field":    {`{"description":"one"}`, `{"description":"two"}`},
+		"/field-definitions/$imo":      {`{"description":"one"}`, `{"description":"two"}`},
+		"/navigation/menu-items/$item": {`{"icon":"one"}`, `{"icon":"two"}`},
+		"/navigation/menu-items/$help": {`{"icon":"one"}`, `{"icon":"two"}`},
+	} {
+		as := "admin"
+		if path == "/field-definitions/$imo" || path == "/navigation/menu-items/$help" {
+			as = "operator"
+		}
+		match := map[string]string{"If-Match": w.do(request{as: as, method: http.MethodGet, path: path}).header.Get("ETag"), "Content-Type": "application/json"}
+		statuses := w.race(
+			request{as: as, method: http.MethodPatch, path: path, body: bodies[0], header: match},
+			request{as: as, method: http.MethodPatch, path: path, body: bodies[1], header: match},
+		)
+		require.ElementsMatch(t, []int{http.StatusOK, http.StatusPreconditionFailed}, statuses, path)
+	}
+}
+
+// An attribute of users that is defined as personal is sealed from the next
+// write on, and shown as it was.
+func TestFields_APersonalAttributeIsSealed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.make("passport", "admin", "", "/field-definitions", `{"entity_type":"user","field_name":"passport","field_type":"tenant_specific","is_pii":true}`)
+	got := w.do(request{as: "admin", method: http.MethodPatch, path: "/users/$plain", body: `{"attributes":{"passport":"X1234567"}}`})
+	require.Equal(t, "X1234567", got.at("data.attributes.passport"), "%s", got.body)
+	stored := w.column(t, "SELECT attributes::text FROM sentinel.users WHERE id = $1", w.ids["plain"])[0]
+	require.NotContains(t, stored, "X1234567")
+	require.Contains(t, stored, "$sealed")
+	// Without the definition the value is still readable.
+	require.Equal(t, http.StatusNoContent, w.do(request{as: "admin", method: http.MethodDelete, path: "/field-definitions/$passport"}).status)
+	require.Equal(t, "X1234567", w.do(request{as: "admin", method: http.MethodGet, path: "/users/$plain"}).at("data.attributes.passport"))
 }
 
 // A definition of the platform's makes every tenant's graph stale, since every

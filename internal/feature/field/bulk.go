@@ -12,6 +12,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/crud"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/models"
 )
@@ -130,7 +131,7 @@ func insert(ctx context.Context, w *change.Write, owner *uuid.UUID, rows []*mode
 // tenant's lock.
 func room(w *change.Write, owner *uuid.UUID, more int) error {
 	var n int64
-	if err := w.Model(&models.FieldDefinition{}).Where("tenant_id IS NOT DISTINCT FROM CAST(? AS uuid)", owner).Count(&n).Error; err != nil {
+	if err := crud.Owned(w.Model(&models.FieldDefinition{}), owner).Count(&n).Error; err != nil {
 		return fmt.Errorf("count field definitions: %w", err)
 	}
 	if n+int64(more) > maxDefinitions {

@@ -49,7 +49,7 @@ func (s *Service) Register(api *httpapi.Server) {
 		Description: "Up to 1,000, all or none: the answer to a refused call names everything that stands against it. " + rule,
 	}, s.bulk)
 	httpapi.Call(sec, httpapi.Route{
-		Path: "/field-definitions/validate", Summary: "Check records against the definitions", Access: httpapi.Requires(section, "read"), Errors: []int{429},
+		Path: "/field-definitions/validate", Summary: "Check records against the definitions", Access: httpapi.Requires(section, "read"),
 		Charged: true, Gzip: true, MaxBody: maxValidated,
 		Description: "One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.",
 	}, s.validate)

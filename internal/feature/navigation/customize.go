@@ -46,9 +46,7 @@ func customization(m *models.UserMenuCustomization) Customization {
 	return Customization{ItemID: m.ItemID, IsHidden: m.IsHidden, CustomOrder: m.CustomOrder}
 }
 
-const maxOrder = 1_000_000
-
-// check names what is there twice and orders that are out of bounds.
+// check names what is there twice.
 func (in *CustomizeIn) check() error {
 	var fields []fault.Field
 	seen := make(map[uuid.UUID]bool, len(in.Body.Items))
@@ -57,9 +55,6 @@ func (in *CustomizeIn) check() error {
 			fields = append(fields, fault.Field{Path: fmt.Sprintf("items[%d].item_id", i), Message: "is there already"})
 		}
 		seen[w.ItemID] = true
-		if n := w.CustomOrder.Value; n < -maxOrder || n > maxOrder {
-			fields = append(fields, fault.Field{Path: fmt.Sprintf("items[%d].custom_order", i), Message: "must be from -1000000 to 1000000"})
-		}
 	}
 	if fields != nil {
 		return fault.Invalid(fields...)

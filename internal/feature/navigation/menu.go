@@ -14,6 +14,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/models"
 )
 
 // MenuIn asks for a menu.
@@ -25,6 +26,15 @@ type MenuIn struct {
 // Menu is what an account sees.
 type Menu struct {
 	Items []Node `json:"items"`
+}
+
+// ETag changes with whatever the menu shows.
+func (m *Menu) ETag() string {
+	raw, err := json.Marshal(m.Items)
+	if err != nil {
+		return ""
+	}
+	return httpapi.ETag(string(raw))
 }
 
 // Node is an item of a menu with those below it, in the account's order.
@@ -147,15 +157,42 @@ func (v *surveyed) visible() []entry {
 func read(tx *db.Tx, tenant, user uuid.UUID) ([]entry, error) {
 	var entries []entry
 	err := tx.Raw(`
-SELECT m.id, m.parent_id, m.name, m.display_name, m.icon, m.url, m.resource_id, COALESCE(r.type, '') AS resource_type,
+SELECT m.id, m.parent_id, m.name, m.display_name, m.icon, m.url, m.resource_id,
   m.required_permission, m.display_order, m.is_visible, m.metadata, COALESCE(c.is_hidden, false) AS is_hidden, c.custom_order
 FROM sentinel.menu_items m
-LEFT JOIN sentinel.resources r ON r.tenant_id = m.tenant_id AND r.id = m.resource_id
 LEFT JOIN sentinel.user_menu_customizations c ON c.tenant_id = @tenant AND c.user_id = @user AND c.item_id = m.id
 WHERE m.tenant_id = @tenant
 OR m.tenant_id IS NULL`, map[string]any{"tenant": tenant, "user": user}).Scan(&entries).Error
 	if err != nil {
 		return nil, fmt.Errorf("read the menu: %w", err)
 	}
-	return entries, nil
+	return entries, types(tx, tenant, entries)
+}
+
+// types fills in the types of the items' resources. By themselves they are
+// looked up by id, while a join would read the whole tree of the tenant.
+func types(tx *db.Tx, tenant uuid.UUID, entries []entry) error {
+	var ids []uuid.UUID
+	for i := range entries {
+		if entries[i].ResourceID != nil {
+			ids = append(ids, *entries[i].ResourceID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	var rows []models.Resource
+	if err := tx.Select("id", "type").Where("tenant_id = ? AND id = ANY (CAST(? AS uuid[]))", tenant, db.UUIDs(ids)).Find(&rows).Error; err != nil {
+		return fmt.Errorf("read the menu's resources: %w", err)
+	}
+	byID := make(map[uuid.UUID]string, len(rows))
+	for i := range rows {
+		byID[rows[i].ID] = rows[i].Type
+	}
+	for i := range entries {
+		if id := entries[i].ResourceID; id != nil {
+			entries[i].ResourceType = byID[*id]
+		}
+	}
+	return nil
 }

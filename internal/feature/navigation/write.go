@@ -97,7 +97,7 @@ func hold(ctx context.Context, w *change.Write, owner *uuid.UUID, more int64) er
 		return nil
 	}
 	var n int64
-	if err := w.Model(&models.MenuItem{}).Where("tenant_id IS NOT DISTINCT FROM CAST(? AS uuid)", owner).Count(&n).Error; err != nil {
+	if err := crud.Owned(w.Model(&models.MenuItem{}), owner).Count(&n).Error; err != nil {
 		return fmt.Errorf("count menu items: %w", err)
 	}
 	if n+more > maxItems {

@@ -56,8 +56,15 @@ func Shared[M any](tx *db.Tx, tenant, id uuid.UUID, what string) (*M, error) {
 // LockedShared is [Locked] for a row that [Shared] found. owner is the tenant's,
 // nil for the platform's, whose rows are locked in the system scope only.
 func LockedShared[M any](tx *db.Tx, owner *uuid.UUID, id uuid.UUID, what string) (*M, error) {
-	q := tx.Clauses(clause.Locking{Strength: "UPDATE"})
-	return take[M](q.Where("tenant_id IS NOT DISTINCT FROM CAST(? AS uuid) AND id = ?", owner, id), what)
+	return take[M](Owned(tx.Clauses(clause.Locking{Strength: "UPDATE"}), owner).Where("id = ?", id), what)
+}
+
+// Owned narrows q to the rows of one owner: a tenant, or nil for the platform.
+func Owned(q *gorm.DB, owner *uuid.UUID) *gorm.DB {
+	if owner == nil {
+		return q.Where("tenant_id IS NULL")
+	}
+	return q.Where("tenant_id = ?", *owner)
 }
 
 func one[M any](q *gorm.DB, tenant, id uuid.UUID, what string) (*M, error) {
