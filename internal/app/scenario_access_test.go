@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -31,7 +32,7 @@ type call struct{ path, body string }
 
 // examples has one entry for every route.
 func examples() map[string]example {
-	return map[string]example{
+	all := map[string]example{
 		"POST /auth/login":                 {path: "/auth/login", body: `{"tenant_id":"ALPHA","email":"plain@alpha.example","password":"` + password + `"}`, open: true},
 		"POST /auth/refresh":               {path: "/auth/refresh", body: `{"refresh_token":"snr_x"}`, open: true},
 		"POST /auth/service-account/token": {path: "/auth/service-account/token", body: `{"api_key":"snt_x"}`, open: true},
@@ -176,19 +177,6 @@ func examples() map[string]example {
 		},
 		"DELETE /permissions/{id}": {path: "/permissions/$loose", foreign: []call{{"/permissions/$loose_b", ""}}},
 
-		"GET /resources": {path: "/resources"},
-		"POST /resources": {
-			path: "/resources", body: `{"type":"app","name":"New","code":"new"}`,
-			foreign: []call{{"/resources", `{"type":"app","name":"New","code":"new","parent_id":"$fleet_b"}`}},
-		},
-		"GET /resources/{id}":          {path: "/resources/$fleet", foreign: []call{{"/resources/$fleet_b", ""}}},
-		"GET /resources/{id}/children": {path: "/resources/$fleet/children", foreign: []call{{"/resources/$fleet_b/children", ""}}},
-		"PATCH /resources/{id}": {
-			path: "/resources/$vessel", body: `{"name":"y"}`,
-			foreign: []call{{"/resources/$vessel_b", `{"name":"y"}`}, {"/resources/$vessel", `{"parent_id":"$fleet_b"}`}},
-		},
-		"DELETE /resources/{id}": {path: "/resources/$vessel", foreign: []call{{"/resources/$vessel_b", ""}}},
-
 		"POST /permissions/check": {
 			path: "/permissions/check", body: `{"resource":{"type":"vessel","id":"mv-aurora"},"action":"read"}`, free: true,
 			foreign: []call{{"/permissions/check", `{"user_id":"$plain_b","resource":{"type":"vessel","id":"mv-aurora"},"action":"read"}`}},
@@ -198,6 +186,8 @@ func examples() map[string]example {
 			foreign: []call{{"/permissions/batch-check", `{"user_id":"$plain_b","checks":[{"resource":{"type":"vessel"},"action":"read"}]}`}},
 		},
 	}
+	maps.Copy(all, resourceExamples())
+	return all
 }
 
 var metaOf = regexp.MustCompile(`"(request_id|timestamp|decision_id)":"[^"]*"`)

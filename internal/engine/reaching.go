@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/identity"
 )
 
 // ReachingPermission is a permission that counts for a registered node.
@@ -49,14 +50,19 @@ func (e *Engine) Reaching(ctx context.Context, tenant, id uuid.UUID) (list []Rea
 		if g.Pattern == nil && !above || g.Pattern != nil && !g.Pattern.Match(node.Type, node.Code) {
 			continue
 		}
-		p := ReachingPermission{Grant: g, Roles: make([]*Role, len(g.Owners))}
+		p := ReachingPermission{Grant: g}
 		if g.Pattern == nil {
 			p.Node = s.nodes[g.Node]
 		}
-		for i, at := range g.Owners {
-			p.Roles[i] = s.roles[at]
+		for _, at := range g.Owners {
+			// Elsewhere than in the platform tenant nobody has that role.
+			if r := s.roles[at]; s.Tenant.ID == identity.PlatformTenant || !r.IsSystem || r.Name != superAdmin {
+				p.Roles = append(p.Roles, r)
+			}
 		}
-		list = append(list, p)
+		if p.Roles != nil {
+			list = append(list, p)
+		}
 	}
 	slices.SortFunc(list, func(a, b ReachingPermission) int {
 		return cmp.Or(cmp.Compare(distance(a.Grant), distance(b.Grant)), slices.Compare(a.Grant.ID[:], b.Grant.ID[:]))

@@ -27,7 +27,7 @@ type TreeIn struct {
 // Tree is a part of the tenant's tree. Page and limit count the children of its
 // root; of every other node the first limit children are shown.
 type Tree struct {
-	Root          *Resource   `json:"root" nullable:"true" doc:"The node asked for by root_id; null for the tenant's whole tree."`
+	Root          *Resource   `json:"root,omitempty" doc:"The node that root_id names; absent for the tenant's whole tree."`
 	Nodes         int         `json:"nodes" doc:"How many nodes the answer holds below the root, at most 1,000."`
 	ChildrenTotal int         `json:"children_total" doc:"How many children the root has, of whatever type."`
 	HasMore       bool        `json:"has_more" doc:"Whether it has more to show than children holds, on the next page."`
@@ -44,7 +44,7 @@ type TreeNode struct {
 	WorkflowEnabled bool        `json:"workflow_enabled"`
 	ChildrenTotal   int         `json:"children_total" doc:"How many children the node has, of whatever type, shown or not."`
 	HasMore         bool        `json:"has_more" doc:"Whether it has more to show than children holds: ask with its id as root_id."`
-	Children        []*TreeNode `json:"children" doc:"Ordered by code."`
+	Children        []*TreeNode `json:"children" gorm:"-" doc:"Ordered by code."`
 }
 
 func (s *Service) tree(ctx context.Context, in *TreeIn) (*Tree, error) {
