@@ -95,13 +95,9 @@ CREATE OR REPLACE FUNCTION sentinel.keep_path() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, sentinel, pg_temp
     AS $$
-DECLARE
-    was record;
-    now record;
 BEGIN
-    SELECT path, lineage INTO was FROM sentinel.resources WHERE tenant_id = NEW.tenant_id AND id = NEW.id;
-    -- By the parents and not by the parent's lineage, which another row of the
-    -- same statement may be about to change.
+    -- By the parents and not by what the parents' lineages and paths are so far:
+    -- another row of the same statement may be about to change them.
     WITH RECURSIVE up (parent_id, path, lineage, depth) AS (
         SELECT NEW.parent_id, NEW.code, uuid_send(NEW.id), 0
         UNION ALL
@@ -109,15 +105,20 @@ BEGIN
         FROM up
         JOIN sentinel.resources r ON r.tenant_id = NEW.tenant_id AND r.id = up.parent_id
         WHERE up.depth <= 64
+    ), down (id, path, lineage) AS (
+        SELECT NEW.id, top.path, top.lineage
+        FROM (SELECT path, lineage FROM up ORDER BY depth DESC LIMIT 1) top
+        UNION ALL
+        SELECT r.id, down.path || '/' || r.code, down.lineage || uuid_send(r.id)
+        FROM down
+        JOIN sentinel.resources r ON r.tenant_id = NEW.tenant_id AND r.parent_id = down.id
     )
-    SELECT path, lineage INTO now FROM up ORDER BY depth DESC LIMIT 1;
     UPDATE sentinel.resources r
-    SET path = now.path || substr(r.path, char_length(was.path) + 1),
-        lineage = now.lineage || substr(r.lineage, octet_length(was.lineage) + 1)
+    SET path = down.path, lineage = down.lineage
+    FROM down
     WHERE r.tenant_id = NEW.tenant_id
-    AND r.lineage >= was.lineage
-    AND r.lineage < sentinel.lineage_end(was.lineage)
-    AND (now.path, now.lineage) IS DISTINCT FROM (was.path, was.lineage);
+    AND r.id = down.id
+    AND (r.path, r.lineage) IS DISTINCT FROM (down.path, down.lineage);
     RETURN NULL;
 END
 $$;

@@ -1,8 +1,13 @@
 package app_test
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
+	"strconv"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 func resourceExamples() map[string]example {
@@ -163,4 +168,57 @@ func workflowScenarios() []scenario {
 func TestScenarios_Resources(t *testing.T) {
 	t.Parallel()
 	newWorld(t).play(t, resourceScenarios())
+}
+
+// TestRace_TwoAdministratorsEditOneNode: what one writes the other does not
+// overwrite unseen.
+func TestRace_TwoAdministratorsEditOneNode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.person("second", "admin", "", "ALPHA", `"$tenant_admin"`)
+	patch := func(as, tag, body string) request {
+		r := request{as: as, method: http.MethodPatch, path: "/resources/$vessel", body: body}
+		if tag != "" {
+			r.header = map[string]string{"If-Match": tag}
+		}
+		return r
+	}
+	read := func() *response {
+		return w.do(request{as: "admin", method: http.MethodGet, path: "/resources/$vessel"})
+	}
+	for i := range 4 {
+		n := strconv.Itoa(i)
+		require.Equal(t, []int{200, 200, 200}, w.race(
+			patch("admin", "", `{"name":"Name `+n+`"}`),
+			patch("second", "", `{"attributes":{"n":`+n+`}}`),
+			patch("admin", "", `{"workflow_config":{"states":["s`+n+`"]}}`),
+		))
+		now := read()
+		require.Equal(t, "Name "+n, now.at("data.name"))
+		require.Equal(t, n, fmt.Sprint(now.at("data.attributes.n")))
+		require.Equal(t, "s"+n, now.at("data.workflow_config.states.0"))
+
+		tag := now.header.Get("ETag")
+		statuses := w.race(
+			patch("admin", tag, `{"name":"First `+n+`"}`), patch("second", tag, `{"name":"Second `+n+`"}`),
+			request{as: "second", method: http.MethodPost, path: "/resources/$vessel/move", body: `{"parent_id":"$fleet"}`, header: map[string]string{"If-Match": tag}},
+		)
+		require.ElementsMatch(t, []int{200, 412, 412}, statuses)
+	}
+}
+
+// TestRace_MovesMakeNoCycle: of two moves that close a cycle together, one is
+// refused.
+func TestRace_MovesMakeNoCycle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 4 {
+		a, b := fmt.Sprintf("a%c", 'a'+i), fmt.Sprintf("b%c", 'a'+i)
+		w.make(a, "admin", "", "/resources", `{"type":"app","name":"A","code":"`+a+`"}`)
+		w.make(b, "admin", "", "/resources", `{"type":"app","name":"B","code":"`+b+`"}`)
+		require.ElementsMatch(t, []int{200, 409}, w.race(
+			request{as: "admin", method: http.MethodPost, path: "/resources/$" + a + "/move", body: `{"parent_id":"$` + b + `"}`},
+			request{as: "admin", method: http.MethodPost, path: "/resources/$" + b + "/move", body: `{"parent_id":"$` + a + `"}`},
+		))
+	}
 }
