@@ -134,6 +134,7 @@ func sqlType(t *testing.T, field *schema.Field) string {
 		reflect.TypeFor[int64]():          "bigint",
 		reflect.TypeFor[[]byte]():         "bytea",
 		reflect.TypeFor[models.JSON]():    "jsonb",
+		reflect.TypeFor[models.Lineage](): "bytea",
 		reflect.TypeFor[models.Strings](): "text[]",
 	}[kind]
 	require.True(t, ok, "%s is of type %s", field.Name, field.FieldType)

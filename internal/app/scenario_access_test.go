@@ -177,19 +177,6 @@ func examples() map[string]example {
 		},
 		"DELETE /permissions/{id}": {path: "/permissions/$loose", foreign: []call{{"/permissions/$loose_b", ""}}},
 
-		"GET /resources": {path: "/resources"},
-		"POST /resources": {
-			path: "/resources", body: `{"type":"app","name":"New","code":"new"}`,
-			foreign: []call{{"/resources", `{"type":"app","name":"New","code":"new","parent_id":"$fleet_b"}`}},
-		},
-		"GET /resources/{id}":          {path: "/resources/$fleet", foreign: []call{{"/resources/$fleet_b", ""}}},
-		"GET /resources/{id}/children": {path: "/resources/$fleet/children", foreign: []call{{"/resources/$fleet_b/children", ""}}},
-		"PATCH /resources/{id}": {
-			path: "/resources/$vessel", body: `{"name":"y"}`,
-			foreign: []call{{"/resources/$vessel_b", `{"name":"y"}`}, {"/resources/$vessel", `{"parent_id":"$fleet_b"}`}},
-		},
-		"DELETE /resources/{id}": {path: "/resources/$vessel", foreign: []call{{"/resources/$vessel_b", ""}}},
-
 		"POST /permissions/check": {
 			path: "/permissions/check", body: `{"resource":{"type":"vessel","id":"mv-aurora"},"action":"read"}`, free: true,
 			foreign: []call{{"/permissions/check", `{"user_id":"$plain_b","resource":{"type":"vessel","id":"mv-aurora"},"action":"read"}`}},
@@ -202,6 +189,7 @@ func examples() map[string]example {
 	maps.Copy(all, fieldExamples())
 	maps.Copy(all, navigationExamples())
 	maps.Copy(all, directoryExamples())
+	maps.Copy(all, resourceExamples())
 	return all
 }
 

@@ -49,39 +49,3 @@ func TestScenarios_Groups(t *testing.T) {
 	t.Parallel()
 	newWorld(t).play(t, groupScenarios())
 }
-
-func resourceScenarios() []scenario {
-	return []scenario{
-		{name: "list", as: "admin", route: "GET /resources", path: "/resources?type=entity&search=VESS", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.id": "$vessel", "data.0.path": "fleet/vessel"}},
-		{name: "read", as: "admin", route: "GET /resources/{id}", path: "/resources/$vessel", status: 200, want: map[string]any{"data.parent_id": "$fleet", "data.code": "vessel"}},
-		{name: "children", as: "admin", route: "GET /resources/{id}/children", path: "/resources/$fleet/children", status: 200, want: map[string]any{"data.0.id": "$vessel", "data.1": nil}},
-		{name: "create", as: "admin", route: "POST /resources", body: `{"type":"page","name":"Página ⚓","code":"reports/{year}:é","parent_id":"$fleet","attributes":{"x":0.1000}}`, status: 201, save: "page", want: map[string]any{
-			"data.path": "fleet/reports/{year}:é", "data.attributes.x": "0.1000", "data.is_active": true,
-		}, audit: []string{"resource.create success"}, writes: []string{"resources"}},
-		{name: "create with a taken code", as: "admin", route: "POST /resources", body: `{"type":"entity","name":"x","code":"vessel"}`, status: 409, fields: []string{"code"}},
-		{name: "the same code in another type", as: "admin", route: "POST /resources", body: `{"type":"service","name":"x","code":"vessel"}`, status: 201, audit: []string{"resource.create success"}, writes: []string{"resources"}},
-		{name: "create with a code that looks like an id", as: "admin", route: "POST /resources", body: `{"type":"app","name":"x","code":"$absent"}`, status: 409, fields: []string{"code"}},
-		{name: "create a section of the platform", as: "admin", route: "POST /resources", body: `{"type":"api","name":"x","code":"users"}`, status: 400, fields: []string{"type"}},
-		{name: "create with a strange type and code", as: "admin", route: "POST /resources", body: `{"type":"App","name":"x","code":"a/../b"}`, status: 400, fields: []string{"type", "code"}},
-		{name: "create with a star", as: "admin", route: "POST /resources", body: `{"type":"app","name":"x","code":"a*"}`, status: 400, fields: []string{"code"}},
-		{name: "create with a code not in NFC", as: "admin", route: "POST /resources", body: "{\"type\":\"app\",\"name\":\"x\",\"code\":\"e\u0301\"}", status: 400, fields: []string{"code"}},
-
-		{name: "update", as: "admin", route: "PATCH /resources/{id}", path: "/resources/$page", body: `{"name":"Pages","code":"pages","parent_id":"$vessel","attributes":null,"is_active":false}`, status: 200, want: map[string]any{
-			"data.path": "fleet/vessel/pages", "data.is_active": false, "data.parent_id": "$vessel",
-		}, audit: []string{"resource.update success"}, writes: []string{"resources"}},
-		{name: "the subtree moves with its root", as: "admin", route: "PATCH /resources/{id}", path: "/resources/$fleet", body: `{"code":"navy"}`, status: 200, want: map[string]any{"data.path": "navy"}, audit: []string{"resource.update success"}, writes: []string{"resources"}},
-		{name: "and its paths", as: "admin", route: "GET /resources/{id}", path: "/resources/$page", status: 200, want: map[string]any{"data.path": "navy/vessel/pages"}},
-		{name: "a node below itself", as: "admin", route: "PATCH /resources/{id}", path: "/resources/$fleet", body: `{"parent_id":"$page"}`, status: 409, fields: []string{"parent_id"}},
-		{name: "a node its own parent", as: "admin", route: "PATCH /resources/{id}", path: "/resources/$fleet", body: `{"parent_id":"$fleet"}`, status: 409, fields: []string{"parent_id"}},
-		{name: "update to a taken code", as: "admin", route: "PATCH /resources/{id}", path: "/resources/$page", body: `{"code":"$absent"}`, status: 409, fields: []string{"code"}},
-		{name: "update of the type", as: "admin", route: "PATCH /resources/{id}", path: "/resources/$page", body: `{"type":"app"}`, status: 400, fields: []string{"type"}},
-		{name: "delete a parent", as: "admin", route: "DELETE /resources/{id}", path: "/resources/$fleet", status: 409, code: "CONFLICT"},
-		{name: "delete", as: "admin", route: "DELETE /resources/{id}", path: "/resources/$page", status: 204, audit: []string{"resource.delete success"}, writes: []string{"resources"}},
-		{name: "delete again", as: "admin", route: "DELETE /resources/{id}", path: "/resources/$page", status: 404},
-	}
-}
-
-func TestScenarios_Resources(t *testing.T) {
-	t.Parallel()
-	newWorld(t).play(t, resourceScenarios())
-}

@@ -2,12 +2,16 @@ package granting
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/pattern"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
+	"github.com/sentinel-access/sentinel/models"
 )
 
 // NodeChange returns the change that a write to a registered node is, as the
@@ -19,74 +23,147 @@ import (
 // node of its type, below which an instance hangs as long as it is not
 // registered; those by a pattern that tells its code from others, or by
 // conditions that may read its attributes; and those that read a path, which
-// moves with everything below the node.
+// moves with everything below the node. Where a workflow limits the node, every
+// permission that reaches it is among them: its state decides what they grant.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	return j.NodesChange(tx, []uuid.UUID{id})
 }
 
 // NodesChange is [Judge.NodeChange] of many nodes that are written together.
 func (j *Judge) NodesChange(tx *db.Tx, ids []uuid.UUID) (Change, error) {
-	var rows []struct {
-		Root  uuid.UUID
-		ID    uuid.UUID
-		Type  string
-		Code  string
-		Depth int
-	}
-	err := tx.Raw(`
-WITH RECURSIVE line AS (
-  SELECT n.id AS root, r.id, r.type, r.code, r.parent_id, CASE WHEN r.id = n.id THEN 0 ELSE 1 END AS depth
-  FROM sentinel.resources n
-  JOIN sentinel.resources r ON r.tenant_id = @tenant AND (r.id = n.id OR r.type = 'entity' AND r.code = n.type)
-  WHERE n.tenant_id = @tenant
-  AND n.id = ANY(CAST(@ids AS uuid[]))
-  UNION
-  SELECT l.root, r.id, r.type, r.code, r.parent_id, l.depth + 1
-  FROM sentinel.resources r
-  JOIN line l ON l.parent_id = r.id
-  WHERE r.tenant_id = @tenant
-)
-SELECT root, id, type, code, depth
-FROM line
-ORDER BY root, depth`, map[string]any{"tenant": j.tenant, "ids": db.UUIDs(ids)}).Scan(&rows).Error
+	return j.nodesChange(tx, "id = ANY(CAST(@ids AS uuid[]))", map[string]any{"ids": db.UUIDs(ids)})
+}
+
+// SubtreeChange is [Judge.NodeChange] of a node and all below it, which are
+// deleted together. To move them is [Judge.NodeChange] of the node alone: what
+// is on the nodes above flows to all of them alike, what is on one of them goes
+// with it, and of their patterns only those that read a path see the difference.
+func (j *Judge) SubtreeChange(tx *db.Tx, root uuid.UUID) (Change, error) {
+	var top struct{ Lineage models.Lineage }
+	err := tx.Raw("SELECT lineage FROM sentinel.resources WHERE tenant_id = ? AND id = ?", j.tenant, root).Scan(&top).Error
 	if err != nil {
 		return Change{}, fmt.Errorf("read the line of a node: %w", err)
 	}
-	above := map[uuid.UUID]map[uuid.UUID]bool{}
+	return j.nodesChange(tx, "lineage >= @top AND lineage < sentinel.lineage_end(@top)", map[string]any{"top": top.Lineage})
+}
+
+func (j *Judge) nodesChange(tx *db.Tx, which string, args map[string]any) (Change, error) {
+	args["tenant"] = j.tenant
+	var rows []struct {
+		Type            string
+		Code            string
+		WorkflowEnabled bool
+		Lineage         models.Lineage
+	}
+	err := tx.Raw("SELECT type, code, workflow_enabled, lineage FROM sentinel.resources WHERE tenant_id = @tenant AND "+which, args).Scan(&rows).Error
+	if err != nil {
+		return Change{}, fmt.Errorf("read nodes: %w", err)
+	}
+	n := nodes{above: map[uuid.UUID]bool{}, types: map[string]*nodesOfType{}}
 	for _, r := range rows {
-		if above[r.Root] == nil {
-			above[r.Root] = map[uuid.UUID]bool{}
-		}
-		above[r.Root][r.ID] = true
+		n.stand(r.Lineage)
+		n.add(r.Type, r.Code, r.WorkflowEnabled)
+	}
+	var entities []models.Lineage
+	err = tx.Raw("SELECT lineage FROM sentinel.resources WHERE tenant_id = ? AND type = ? AND code IN ?", j.tenant, engine.EntityType, slices.Collect(maps.Keys(n.types))).Scan(&entities).Error
+	if err != nil {
+		return Change{}, fmt.Errorf("read entity nodes: %w", err)
+	}
+	for _, lineage := range entities {
+		n.stand(lineage)
 	}
 	var c Change
 	for _, g := range j.before.Grants.All() {
-		for _, r := range rows {
-			if r.Depth > 0 || !concerns(g, above[r.Root], r.Type, r.Code) {
-				continue
-			}
-			c.Permissions = append(c.Permissions, g)
-			for _, owner := range g.Owners {
-				c.Nodes = append(c.Nodes, j.before.Graph.Node(owner).Key)
-			}
-			break
+		if !n.concern(g) {
+			continue
+		}
+		c.Permissions = append(c.Permissions, g)
+		for _, owner := range g.Owners {
+			c.Nodes = append(c.Nodes, j.before.Graph.Node(owner).Key)
 		}
 	}
 	return c, nil
 }
 
-func concerns(g *grants.Grant, above map[uuid.UUID]bool, typ, code string) bool {
+// nodes are what is written: where it stands and what it is.
+type nodes struct {
+	// above are the nodes themselves, those above them, and the lines of the
+	// entity nodes of their types.
+	above map[uuid.UUID]bool
+	types map[string]*nodesOfType
+}
+
+type nodesOfType struct {
+	codes map[string]bool
+	// limited is set when a workflow limits one of them, so that every permission
+	// that reaches it depends on its state: the type-wide ones, too.
+	limited bool
+	// instances is set when a workflow limits the entity node of the type, below
+	// which all instances are.
+	instances bool
+}
+
+func (n *nodes) ofType(typ string) *nodesOfType {
+	if n.types[typ] == nil {
+		n.types[typ] = &nodesOfType{codes: map[string]bool{}}
+	}
+	return n.types[typ]
+}
+
+func (n *nodes) add(typ, code string, workflow bool) {
+	t := n.ofType(typ)
+	t.codes[code] = true
+	t.limited = t.limited || workflow
+	if workflow && typ == engine.EntityType {
+		n.ofType(code).instances = true
+	}
+}
+
+// stand adds a node's line.
+func (n *nodes) stand(l models.Lineage) {
+	for _, id := range l.IDs() {
+		n.above[id] = true
+	}
+}
+
+// concern reports whether what a permission reaches can depend on the nodes.
+func (n *nodes) concern(g *grants.Grant) bool {
 	switch {
-	case g.IsAPI():
+	case g.IsAPI() || len(n.types) == 0:
 		return false
 	case slices.Contains(g.Conditions.Paths(), "resource.path"):
 		return true
 	case g.Pattern == nil:
-		return above[g.Node]
-	default:
-		// A pattern for every id of a type reaches the node under any code.
-		return g.Pattern.Match(typ, code) && (!g.Unconditional() || !g.Pattern.TypeWide())
+		return n.above[g.Node]
 	}
+	if typ, _ := g.Pattern.Normalised(); typ != pattern.AnyType {
+		return n.types[typ] != nil && n.types[typ].concern(g)
+	}
+	for _, t := range n.types {
+		if t.concern(g) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *nodesOfType) concern(g *grants.Grant) bool {
+	if t.instances {
+		return true
+	}
+	if g.Pattern.TypeWide() {
+		// It reaches the nodes under any code.
+		return len(t.codes) > 0 && (t.limited || !g.Unconditional())
+	}
+	if code, literal := g.Pattern.Literal(); literal {
+		return t.codes[code]
+	}
+	for code := range t.codes {
+		if g.Pattern.MatchID(code) {
+			return true
+		}
+	}
+	return false
 }
 
 // With returns both changes as one: a write that is judged as things were and as

@@ -173,6 +173,11 @@ func (p *Pattern) Match(typ, id string) bool {
 	if p.typ != typ && (p.typ != AnyType || typ == APIType) {
 		return false
 	}
+	return p.MatchID(id)
+}
+
+// MatchID is [Pattern.Match] of an instance whose type is known to match.
+func (p *Pattern) MatchID(id string) bool {
 	switch p.kind {
 	case all:
 		return true

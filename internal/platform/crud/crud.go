@@ -116,7 +116,9 @@ func Exist[M any](tx *db.Tx, tenant uuid.UUID, ids []uuid.UUID, path, what strin
 type Order struct {
 	// Column comes from the feature's own enum, never from the caller. Default
 	// created_at.
-	Column     string
+	Column string
+	// Then orders equals by another column, before their id. Default none.
+	Then       string
 	Descending bool
 }
 
@@ -131,10 +133,12 @@ func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T
 	if err := q.Model(new(M)).Count(&page.Total).Error; err != nil {
 		return page, fmt.Errorf("count: %w", err)
 	}
-	inOrder := clause.OrderBy{Columns: []clause.OrderByColumn{
-		{Column: clause.Column{Name: order.Column}, Desc: order.Descending},
-		{Column: clause.Column{Name: "id"}, Desc: order.Descending},
-	}}
+	var inOrder clause.OrderBy
+	for _, column := range []string{order.Column, order.Then, "id"} {
+		if column != "" {
+			inOrder.Columns = append(inOrder.Columns, clause.OrderByColumn{Column: clause.Column{Name: column}, Desc: order.Descending})
+		}
+	}
 	// The page is found by id and read afterwards, so that what a deep page skips
 	// or sorts is not whole rows. As an array, ids are looked up one by one
 	// whatever the planner thinks of the list.
