@@ -53,6 +53,7 @@ func (a *attack) moves() map[string]func() (path, body string) {
 			both("/users/bulk", `{"operation":"remove_role","user_ids":["<users>"],"data":{"role_id":"<roles>"}}`),
 			both("/users/bulk", `{"operation":"add_to_group","user_ids":["<users>"],"data":{"group_id":"<groups>"}}`),
 			both("/users/bulk", `{"operation":"deactivate","user_ids":["<users>"]}`), both("/users/bulk", `{"operation":"activate","user_ids":["<users>"]}`)),
+		"POST /imports":                   a.importMove,
 		"POST /users/{id}/lock":           both("/users/<users>/lock", `{"reason":"x"}`),
 		"POST /users/{id}/unlock":         both("/users/<users>/unlock", ""),
 		"POST /users/{id}/reset-password": both("/users/<users>/reset-password", `{"mode":"temporary"}`),

@@ -26,6 +26,9 @@ type example struct {
 	free bool
 	// bodyless routes can be called without their body.
 	bodyless bool
+	// media is the type of a body that is a file, in which what is wrong with a
+	// row is not wrong with the call.
+	media string
 }
 
 type call struct{ path, body string }
@@ -238,6 +241,7 @@ func TestAccess_OfEveryRoute(t *testing.T) {
 		}
 		t.Run(route, func(t *testing.T) {
 			defer w.within(t)()
+			w.media = e.media
 			w.unchanged(t, func() {
 				w.refusesStrangers(t, method, e)
 				w.refusesForeign(t, as, method, e)
@@ -321,6 +325,12 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 	}
 	if e.body == "" {
 		refused(call{e.path, `{"nonsense":1}`}, "body")
+		return
+	}
+	if e.media != "" {
+		refused(call{e.path, ""})
+		w.media = "application/json"
+		refused(call{e.path, e.body}, "header.Content-Type")
 		return
 	}
 	refused(call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}, "nonsense")

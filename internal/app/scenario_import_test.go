@@ -18,7 +18,7 @@ const (
 func importExamples() map[string]example {
 	return map[string]example{
 		"GET /imports":               {path: "/imports"},
-		"POST /imports":              {path: "/imports?kind=users", body: `{"email":"new@alpha.example"}`},
+		"POST /imports":              {path: "/imports", body: `{"kind":"user","email":"new@alpha.example"}`, media: jsonLines},
 		"GET /imports/{id}":          {path: "/imports/$import", foreign: []call{{"/imports/$import_b", ""}}},
 		"GET /imports/{id}/refusals": {path: "/imports/$import/refusals", foreign: []call{{"/imports/$import_b/refusals", ""}}},
 		"POST /imports/{id}/cancel":  {path: "/imports/$import/cancel", foreign: []call{{"/imports/$import_b/cancel", ""}}},

@@ -39,7 +39,7 @@ const (
 
 // CreateIn is a file to import.
 type CreateIn struct {
-	Kind        string `query:"kind" required:"true" enum:"users,groups,roles,assignments,permissions,resources,mixed" doc:"What its rows are; in a mixed file each says so in its member kind."`
+	Kind        string `query:"kind" enum:"users,groups,roles,assignments,permissions,resources,mixed" default:"mixed" doc:"What its rows are; in a mixed file each says so in its member kind."`
 	Format      string `query:"format" enum:"jsonl,csv" doc:"Default: by the Content-Type."`
 	DryRun      bool   `query:"dry_run" doc:"Write nothing, and count what would come of it. At most 20,000 rows."`
 	Source      string `query:"source" maxLength:"255" doc:"What to call the file, such as its name."`
