@@ -30,7 +30,7 @@ AND NOT (
 AND COALESCE(obj_description(c.oid, 'pg_class'), '') NOT LIKE '%RLS exempt: %'`)
 	require.Empty(t, unprotected, "enable and force row-level security, or say in a comment why not")
 
-	require.ElementsMatch(t, []string{"installation", "installation_secrets", "policy_revision", "search_entries", "signing_keys"}, rows[string](f, `
+	require.ElementsMatch(t, []string{"installation", "installation_secrets", "policy_revision", "river_job", "river_leader", "river_notification", "river_queue", "search_entries", "signing_keys"}, rows[string](f, `
 SELECT c.relname::text
 FROM pg_class c
 WHERE c.relnamespace = 'sentinel'::regnamespace
@@ -233,7 +233,7 @@ AND has_table_privilege('sentinel_app', c.oid, 'SELECT, INSERT, UPDATE, DELETE')
 	require.False(t, one[bool](f, "SELECT has_schema_privilege('sentinel_app', 'sentinel', 'CREATE')"))
 	require.ElementsMatch(t, []string{
 		"current_tenant", "drop_decision_logs", "ensure_partitions", "in_system_scope", "inherits_permissions", "is_owner_migrating", "lineage_end",
-		"prune_subject_changes", "search", "usable_roles", "uuid_v7", "visible_tenants", "writable_tenants",
+		"prune_subject_changes", "river_job_state_in_bitmask", "search", "usable_roles", "uuid_v7", "visible_tenants", "writable_tenants",
 	}, rows[string](f, `
 SELECT proname::text
 FROM pg_proc

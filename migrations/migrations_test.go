@@ -34,7 +34,7 @@ func TestUpDownUp_OnData(t *testing.T) {
 	require.NoError(t, err)
 	for i, s := range states {
 		require.NotNil(t, s.AppliedAt, s.Name)
-		require.EqualValues(t, i+1, s.Version)
+		require.True(t, i == 0 || s.Version > states[i-1].Version, s.Name)
 	}
 	require.Equal(t, 7, one[int](f, "SELECT count(*)::int FROM sentinel.roles WHERE type = 'system'"))
 }

@@ -101,24 +101,69 @@ func (Export) TableName() string { return "sentinel.exports" }
 
 // Import is a file of rows to write, with how far it got.
 type Import struct {
-	ID              uuid.UUID `gorm:"primaryKey;type:uuid;default:sentinel.uuid_v7()"`
-	TenantID        uuid.UUID
-	Kind            string
-	Format          string
-	Status          string `gorm:"default:pending"`
-	IsDryRun        bool
-	Options         JSON `gorm:"type:jsonb;default:'{}'"`
-	Content         []byte
-	TotalRows       int
-	ProcessedRows   int
-	FailedRows      int
-	Errors          JSON `gorm:"type:jsonb;default:'[]'"`
+	ID       uuid.UUID `gorm:"primaryKey;type:uuid;default:sentinel.uuid_v7()"`
+	TenantID uuid.UUID
+	Kind     string
+	Format   string
+	// Status is "pending", "running", "done", "failed" or "cancelled".
+	Status   string `gorm:"default:pending"`
+	IsDryRun bool
+	// Source is what the caller calls the file, SHA256 its digest.
+	Source        string
+	SHA256        []byte `gorm:"column:sha256;default:''"`
+	TotalRows     int
+	ProcessedRows int
+	CreatedRows   int
+	UpdatedRows   int
+	UnchangedRows int
+	RefusedRows   int
+	// Error is why it failed.
+	Error           string
 	CreatedBy       *uuid.UUID
 	CreatedByTenant *uuid.UUID
-	FinishedAt      *time.Time
-	CreatedAt       time.Time `gorm:"->;default:now()"`
-	UpdatedAt       time.Time `gorm:"->;default:now()"`
+	// Scope is what the token of CreatedBy was narrowed to: the rows are written
+	// with its rights.
+	Scope            Strings `gorm:"type:text[];default:'{}'"`
+	ByServiceAccount bool
+	StartedAt        *time.Time
+	FinishedAt       *time.Time
+	CreatedAt        time.Time `gorm:"->;default:now()"`
+	UpdatedAt        time.Time `gorm:"->;default:now()"`
 }
 
 // TableName implements GORM's Tabler.
 func (Import) TableName() string { return "sentinel.imports" }
+
+// ImportPart is some rows of an import that wait to be written.
+type ImportPart struct {
+	ID       uuid.UUID `gorm:"primaryKey;type:uuid;default:sentinel.uuid_v7()"`
+	TenantID uuid.UUID
+	ImportID uuid.UUID
+	Number   int
+	Kind     string
+	RowCount int
+	// Sealed is encrypted with the master key.
+	Sealed    []byte
+	CreatedAt time.Time `gorm:"->;default:now()"`
+	UpdatedAt time.Time `gorm:"->;default:now()"`
+}
+
+// TableName implements GORM's Tabler.
+func (ImportPart) TableName() string { return "sentinel.import_parts" }
+
+// ImportRefusal says why a row of an import was not written.
+type ImportRefusal struct {
+	ID        uuid.UUID `gorm:"primaryKey;type:uuid;default:sentinel.uuid_v7()"`
+	TenantID  uuid.UUID
+	ImportID  uuid.UUID
+	Line      int
+	Kind      string
+	Key       string
+	Field     string
+	Reason    string
+	CreatedAt time.Time `gorm:"->;default:now()"`
+	UpdatedAt time.Time `gorm:"->;default:now()"`
+}
+
+// TableName implements GORM's Tabler.
+func (ImportRefusal) TableName() string { return "sentinel.import_refusals" }

@@ -26,6 +26,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/internal/platform/idempotency"
+	"github.com/sentinel-access/sentinel/internal/platform/jobs"
 	"github.com/sentinel-access/sentinel/internal/platform/limit"
 	"github.com/sentinel-access/sentinel/internal/platform/mail"
 	"github.com/sentinel-access/sentinel/internal/platform/obs"
@@ -53,6 +54,7 @@ type App struct {
 	version   string
 
 	outbox *mail.Outbox
+	queue  *jobs.Queue
 	// mailbox is nil unless this server is for development: see showsMail.
 	mailbox    *mail.Mailbox
 	credential *credential.Service
@@ -102,6 +104,12 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	budgets, err := limit.New(limit.Config{
 		Calls: cfg.CallsPerMinute, Questions: cfg.ChecksPerMinute, Address: cfg.LoginsPerAddress, Account: cfg.LoginsPerAccount,
 		Now: cfg.LimitClock, Registerer: a.metrics.Registerer(), Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.queue, err = jobs.New(jobs.Config{
+		DB: a.db, Workers: cfg.JobWorkers, RescueAfter: cfg.JobRescueAfter, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -248,6 +256,7 @@ func (a *App) Run(ctx context.Context, ready func(addr string)) error {
 	workers.Go(func() error { return a.engine.Run(workerCtx) })
 	workers.Go(func() error { return a.decisions.Run(workerCtx) })
 	workers.Go(func() error { return a.maintain(workerCtx) })
+	workers.Go(func() error { return a.queue.Run(workerCtx) })
 	a.runMail(workerCtx, workers.Go)
 	if a.cfg.MetricsAddr != noMetrics && a.cfg.MetricsAddr != "" {
 		workers.Go(func() error { return a.metrics.Listen(workerCtx, a.cfg.MetricsAddr) })

@@ -68,6 +68,7 @@ func (a *attack) moves() map[string]func() (path, body string) {
 		"PATCH /field-definitions/{id}": one(both("/field-definitions/<field_definitions>", `{"default_visibility":"write"}`), both("/field-definitions/<field_definitions>", `{"is_pii":false}`),
 			both("/field-definitions/<field_definitions>", `{"default_visibility":"hidden"}`), both("/field-definitions/<field_definitions>", `{"is_active":false}`)),
 		"DELETE /field-definitions/{id}":  both("/field-definitions/<field_definitions>", ""),
+		"POST /imports":                   a.importMove,
 		"POST /users/{id}/lock":           both("/users/<users>/lock", `{"reason":"x"}`),
 		"POST /users/{id}/unlock":         both("/users/<users>/unlock", ""),
 		"POST /users/{id}/reset-password": both("/users/<users>/reset-password", `{"mode":"temporary"}`),

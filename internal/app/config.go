@@ -50,6 +50,9 @@ type Config struct {
 	ShutdownTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	CallsPerMinute     int           `env:"RATE_LIMIT_PER_MINUTE" envDefault:"1000"`
 	ChecksPerMinute    int           `env:"RATE_LIMIT_CHECKS_PER_MINUTE" envDefault:"60000"`
+	JobWorkers         int           `env:"JOB_WORKERS" envDefault:"4"`
+	JobRescueAfter     time.Duration `env:"JOB_RESCUE_AFTER" envDefault:"90s"`
+	ImportMaxMB        int           `env:"IMPORT_MAX_MB" envDefault:"64"`
 	LoginsPerAddress   int           `env:"LOGIN_RATE_PER_ADDRESS" envDefault:"60"`
 	LoginsPerAccount   int           `env:"LOGIN_RATE_PER_ACCOUNT" envDefault:"20"`
 
@@ -165,6 +168,9 @@ func (c *Config) problems() []string {
 	bad(c.ChecksPerMinute < 0, "RATE_LIMIT_CHECKS_PER_MINUTE: must not be negative; 0 is no limit")
 	bad(c.LoginsPerAddress < 0, "LOGIN_RATE_PER_ADDRESS: must not be negative; 0 is no limit")
 	bad(c.LoginsPerAccount < 0, "LOGIN_RATE_PER_ACCOUNT: must not be negative; 0 is no limit")
+	bad(c.JobWorkers < 1 || c.JobWorkers > 100, "JOB_WORKERS: must be 1 to 100")
+	bad(c.JobRescueAfter < 6*time.Second, "JOB_RESCUE_AFTER: must be at least 6s")
+	bad(c.ImportMaxMB < 2 || c.ImportMaxMB > 1024, "IMPORT_MAX_MB: must be 2 to 1024")
 	bad((c.TLSCertFile == "") != (c.TLSKeyFile == ""), "TLS_CERT_FILE, TLS_KEY_FILE: give both or neither")
 	bad(!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL: must be debug, info, warn or error")
 	bad(c.SnapshotCacheMB < 1, "SNAPSHOT_CACHE_MB: must be at least 1")

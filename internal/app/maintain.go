@@ -58,6 +58,9 @@ func (a *App) Maintain(ctx context.Context) error {
 		{"one_time_tokens", "expires_at < now() - interval '1 day'"},
 		// Kept for a while, so that a session's history can be looked at.
 		{"refresh_tokens", "expires_at < now() - interval '30 days'"},
+		// What a failed import, or one that stands still, left of its file.
+		{"import_parts", "updated_at < now() - interval '7 days'"},
+		{"import_refusals", "created_at < now() - interval '30 days'"},
 		{"login_failures", "updated_at < now() - interval '30 days' AND (locked_until IS NULL OR locked_until < now())"},
 	} {
 		if err := a.purge(ctx, table.name, table.past); err != nil {

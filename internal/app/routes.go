@@ -7,6 +7,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
 	"github.com/sentinel-access/sentinel/internal/feature/health"
+	"github.com/sentinel-access/sentinel/internal/feature/importing"
 	"github.com/sentinel-access/sentinel/internal/feature/mailbox"
 	"github.com/sentinel-access/sentinel/internal/feature/navigation"
 	"github.com/sentinel-access/sentinel/internal/feature/permission"
@@ -23,8 +24,13 @@ func (a *App) register() {
 	a.session.Register(a.api)
 	a.credential.Register(a.api)
 	(&tenant.Service{Write: a.writer}).Register(a.api)
+	imports := importing.New(importing.Config{
+		Write: a.writer, Queue: a.queue, Master: a.master, NormaliseEmail: user.NormaliseEmail, CheckIdentity: user.CheckIdentity,
+		MaxBytes: a.cfg.ImportMaxMB << 20,
+	})
 	(&user.Service{
-		Write: a.writer, Passwords: a.passwords, Attempts: user.NewAttempts(a.engine.Now),
+		ForgetFiles: imports.Forget,
+		Write:       a.writer, Passwords: a.passwords, Attempts: user.NewAttempts(a.engine.Now),
 		Invite: a.credential.Invite, RequestReset: a.credential.RequestReset, RequestEmailChange: a.credential.RequestEmailChange,
 	}).Register(a.api)
 	serviceaccount.New(a.writer, user.NormaliseEmail).Register(a.api)
@@ -35,9 +41,10 @@ func (a *App) register() {
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
+	imports.Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
-		Policies: func() (string, string) { return a.version, "" },
+		Policies: func() (string, string) { return a.version, "" }, Jobs: a.queue.Health,
 	}).Register(a.api)
 	if a.mailbox != nil {
 		(&mailbox.Service{Mailbox: a.mailbox}).Register(a.api)

@@ -26,6 +26,9 @@ type example struct {
 	free bool
 	// bodyless routes can be called without their body.
 	bodyless bool
+	// media is the type of a body that is a file, in which what is wrong with a
+	// row is not wrong with the call.
+	media string
 }
 
 type call struct{ path, body string }
@@ -190,6 +193,7 @@ func examples() map[string]example {
 	maps.Copy(all, navigationExamples())
 	maps.Copy(all, directoryExamples())
 	maps.Copy(all, resourceExamples())
+	maps.Copy(all, importExamples())
 	return all
 }
 
@@ -215,6 +219,8 @@ func TestAccess_OfEveryRoute(t *testing.T) {
 	w.make("robot_b", "admin_b", "", "/service-accounts", `{"name":"robot"}`)
 	w.fields()
 	w.items()
+	w.ids["import"] = w.imported("admin", "kind=users", jsonLines, `{"email":"one@alpha.example"}`).at("data.id").(string)
+	w.ids["import_b"] = w.imported("admin_b", "kind=users", jsonLines, `{"email":"one@beta.example"}`).at("data.id").(string)
 	w.session("session", "admin", "alpha")
 	w.session("session_b", "plain_b", "beta")
 	for _, who := range []string{"admin", "plain", "operator"} {
@@ -228,6 +234,7 @@ func TestAccess_OfEveryRoute(t *testing.T) {
 		}
 		t.Run(route, func(t *testing.T) {
 			defer w.within(t)()
+			w.media = e.media
 			w.unchanged(t, func() {
 				w.refusesStrangers(t, method, e)
 				w.refusesForeign(t, as, method, e)
@@ -311,6 +318,12 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 	}
 	if e.body == "" {
 		refused(call{e.path, `{"nonsense":1}`}, "body")
+		return
+	}
+	if e.media != "" {
+		refused(call{e.path, ""})
+		w.media = "application/json"
+		refused(call{e.path, e.body}, "header.Content-Type")
 		return
 	}
 	refused(call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}, "nonsense")

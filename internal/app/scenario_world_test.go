@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -50,6 +51,8 @@ type world struct {
 	bodies *lockedBuffer
 	// given holds the tokens that were given, a line each.
 	given *lockedBuffer
+	// media is the type of bodies that are not JSON.
+	media string
 	// outage is set while failures of the server are expected.
 	outage bool
 	stop   func() error
@@ -213,7 +216,7 @@ func (w *world) send(r request, token string) *response {
 	req, err := http.NewRequestWithContext(w.t.Context(), r.method, url, body(w.expand(r.body)))
 	require.NoError(w.t, err)
 	if r.body != "" {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", cmp.Or(w.media, "application/json"))
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)

@@ -9,6 +9,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/jobs"
 )
 
 // Service answers the section's calls.
@@ -21,6 +22,8 @@ type Service struct {
 	// Policies reports on the Rego library: its revision, and why it is not the
 	// one that was asked for, if so.
 	Policies func() (revision string, problem string)
+	// Jobs reports on the queue of background jobs.
+	Jobs func() jobs.Health
 }
 
 // States of a part, and of the whole.
@@ -62,6 +65,7 @@ func (s *Service) health(ctx context.Context, _ *struct{}) (*httpapi.Reply[Repor
 		"notifications": {Status: Healthy},
 		"redis":         {Status: Disabled, Detail: "not used: each replica keeps its data in memory"},
 		"policies":      {Status: Healthy},
+		"jobs":          s.jobs(),
 	}
 	if listening, _, _ := s.Engine.Status(); !listening {
 		parts["notifications"] = Part{Status: Degraded, Detail: "changes of other replicas are seen by polling"}
@@ -104,6 +108,14 @@ func (s *Service) engine() Part {
 	_, _, oldest := s.Engine.Status()
 	if oldest > s.MaxStaleness {
 		return Part{Status: Unhealthy, Detail: "decision data is too old: questions are refused as not_evaluated"}
+	}
+	return Part{Status: Healthy}
+}
+
+func (s *Service) jobs() Part {
+	h := s.Jobs()
+	if h.Problem != "" {
+		return Part{Status: Degraded, Detail: h.Problem}
 	}
 	return Part{Status: Healthy}
 }

@@ -67,6 +67,13 @@ func checkIdentity(email string, externalID *string, password string, isServiceA
 	return normal, nil
 }
 
+// CheckIdentity is the rule for what the account of a person is known by. It
+// returns the normalised address, or a fault that names every member that cannot
+// stand.
+func CheckIdentity(email string, externalID *string) (string, error) {
+	return checkIdentity(email, externalID, "", false)
+}
+
 func (s *Service) newPassword(ctx context.Context, password *string) (*string, error) {
 	if password == nil {
 		return nil, nil //nolint:nilnil // no new password is no failure

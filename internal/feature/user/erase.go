@@ -27,7 +27,7 @@ func (s *Service) erase(ctx context.Context, in *DeleteIn) error {
 			return granting.Change{}, err
 		}
 		var c granting.Change
-		address := ""
+		address, external := "", ""
 		if !gone {
 			if err := checkTag(w.Tx, m, in.IfMatchIn); err != nil {
 				return c, err
@@ -40,6 +40,9 @@ func (s *Service) erase(ctx context.Context, in *DeleteIn) error {
 				return c, fmt.Errorf("delete user: %w", err)
 			}
 			address = m.Email
+			if m.ExternalID != nil {
+				external = *m.ExternalID
+			}
 		}
 		key := w.Where("tenant_id = ? AND user_id = ?", tenant, in.ID).Delete(&models.PersonalKey{})
 		if key.Error != nil {
@@ -51,6 +54,9 @@ func (s *Service) erase(ctx context.Context, in *DeleteIn) error {
 		if err := forget(w, tenant, in.ID, address); err != nil {
 			return c, err
 		}
+		if err := s.ForgetFiles(ctx, w, in.ID.String(), address, external); err != nil {
+			return c, err
+		}
 		return c, w.Record(audit.Event{Action: "user.erase", ResourceType: "user", ResourceID: in.ID})
 	})
 }
@@ -60,13 +66,11 @@ func (s *Service) erase(ctx context.Context, in *DeleteIn) error {
 var copies = []struct{ statement, column string }{
 	{"DELETE FROM sentinel.idempotency_keys", "response_body"},
 	{"DELETE FROM sentinel.exports", "content"},
-	{"UPDATE sentinel.imports SET content = NULL, errors = '[]'", "content"},
-	{"UPDATE sentinel.imports SET errors = '[]'", "convert_to(errors::text, 'UTF8')"},
 	{"DELETE FROM sentinel.webhook_deliveries", "convert_to(payload::text, 'UTF8')"},
 }
 
 // forget removes copies: answers kept for repeated requests, files that were
-// imported or exported, messages to others. They are looked for by the id and,
+// exported, messages to others. They are looked for by the id and,
 // if it is known, the address.
 func forget(w *change.Write, tenant, user uuid.UUID, address string) error {
 	for _, c := range copies {

@@ -35,6 +35,8 @@ type Service struct {
 	// RequestEmailChange is like them, for an address that counts once it is
 	// confirmed there.
 	RequestEmailChange func(ctx context.Context, w *change.Write, u *models.User, email string) (send func(), err error)
+	// ForgetFiles takes whoever is erased out of files that wait to be imported.
+	ForgetFiles func(ctx context.Context, w *change.Write, names ...string) error
 	// Attempts bounds how often a caller may guess the password of the own
 	// account, see [NewAttempts].
 	Attempts *limit.Attempts

@@ -8,7 +8,9 @@ import (
 	"io"
 	"mime"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -55,6 +57,35 @@ func readBody(fctx *fasthttp.RequestCtx, limit int) error {
 	return nil
 }
 
+// readLarge reads a body that may be larger than others, in the time that the
+// route's call has.
+func (s *Server) readLarge(fctx *fasthttp.RequestCtx, r *Route, timeout time.Duration) error {
+	if err := fctx.Conn().SetReadDeadline(time.Now().Add(timeout)); err != nil {
+		return fault.InvalidAt("body", "could not be read to its end")
+	}
+	switch err := readBody(fctx, r.MaxBody); {
+	case errors.Is(err, errTooLarge):
+		return tooLarge(r.MaxBody)
+	case err != nil:
+		return fault.InvalidAt("body", "could not be read to its end")
+	}
+	return nil
+}
+
+// leaveBody throws away what a call left of its body, within a limit, beyond
+// which the connection is closed: what follows must not be read as another
+// request.
+func leaveBody(fctx *fasthttp.RequestCtx) {
+	stream := fctx.RequestBodyStream()
+	if stream == nil {
+		return
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(stream, drainLimit))
+	if err != nil || n == drainLimit {
+		fctx.SetConnectionClose()
+	}
+}
+
 // jsonBody returns the body as JSON that keeps the strict rules, nil for none.
 func (s *Server) jsonBody(fctx *fasthttp.RequestCtx, r *Route, p *plan) ([]byte, error) {
 	body := fctx.Request.Body()
@@ -69,7 +100,7 @@ func (s *Server) jsonBody(fctx *fasthttp.RequestCtx, r *Route, p *plan) ([]byte,
 		return nil, nil
 	}
 	if p.raw {
-		return body, nil
+		return body, consumes(fctx, r)
 	}
 	form, err := mediaType(fctx, r)
 	if err != nil {
@@ -147,6 +178,21 @@ func mediaType(fctx *fasthttp.RequestCtx, r *Route) (form bool, err error) {
 	default:
 		return false, fault.InvalidAt("header.Content-Type", "must be application/json")
 	}
+}
+
+// consumes refuses a raw body of a media type that the route does not take.
+func consumes(fctx *fasthttp.RequestCtx, r *Route) error {
+	if len(r.Consumes) == 0 {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(string(fctx.Request.Header.ContentType()))
+	if err != nil || !slices.Contains(r.Consumes, kind) {
+		return fault.InvalidAt("header.Content-Type", "must be %s", strings.Join(r.Consumes, " or "))
+	}
+	if charset := strings.ToLower(params["charset"]); charset != "" && charset != "utf-8" && charset != "us-ascii" {
+		return fault.InvalidAt("header.Content-Type", "the charset must be utf-8")
+	}
+	return nil
 }
 
 // formBody turns a form into a JSON object of strings.

@@ -25,6 +25,7 @@ type guarded struct {
 	humaContext
 	ctx  context.Context //nolint:containedctx // huma carries it so
 	body []byte
+	raw  bool
 }
 
 // Unwrap lets humafiber find its own context.
@@ -36,9 +37,10 @@ func (g *guarded) Context() context.Context { return g.ctx }
 // BodyReader returns the body after decoding.
 func (g *guarded) BodyReader() io.Reader { return bytes.NewReader(g.body) }
 
-// Header hides the media type of the body, which is JSON by now.
+// Header hides the media type of the body, which is JSON by now unless the route
+// takes it as it is.
 func (g *guarded) Header(name string) string {
-	if name == "Content-Type" {
+	if name == "Content-Type" && !g.raw {
 		return "application/json"
 	}
 	return g.humaContext.Header(name)
@@ -78,6 +80,12 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 			newFailure(c, err).write(fctx)
 			return
 		}
+		if r.MaxBody > s.cfg.BodyLimit {
+			if err := s.readLarge(fctx, r, timeout); err != nil {
+				newFailure(c, err).write(fctx)
+				return
+			}
+		}
 		key, err := s.idempotencyKey(&fctx.Request.Header, r)
 		if err != nil {
 			newFailure(c, err).write(fctx)
@@ -98,7 +106,7 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 			body, nulls = p.settle(s.registry, body)
 			c.violations = append(c.violations, nulls...)
 		}
-		serve := func() { next(&guarded{humaContext: hctx, ctx: ctx, body: body}) }
+		serve := func() { next(&guarded{humaContext: hctx, ctx: ctx, body: body, raw: p.raw}) }
 		if key == "" || len(c.violations) > 0 {
 			serve()
 			return

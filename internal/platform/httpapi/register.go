@@ -158,7 +158,7 @@ func register[I, O any](s *Section, r Route, method string, status int, h func(c
 	server := s.server
 	r.Method = orDefault(r.Method, method)
 	r.Tag = s.tag
-	if problem := r.problem(); problem != "" {
+	if problem := r.problem(server.cfg.BodyLimit); problem != "" {
 		panic(fmt.Sprintf("httpapi: route %s %s: %s", r.Method, r.FullPath(), problem)) //nolint:forbidigo // an error of the program, found at its first start
 	}
 	if server.sealed {
@@ -180,6 +180,15 @@ func register[I, O any](s *Section, r Route, method string, status int, h func(c
 		return out, nil
 	})
 	p.learn(server.registered(r), server.registry)
+	if r.MaxBody > server.cfg.BodyLimit {
+		server.large[r.Method+" "+r.FullPath()] = true
+	}
+	if document := server.registered(r); document != nil && document.RequestBody != nil && len(r.Consumes) > 0 {
+		document.RequestBody.Content = map[string]*huma.MediaType{}
+		for _, media := range r.Consumes {
+			document.RequestBody.Content[media] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		}
+	}
 	server.routes = append(server.routes, r)
 }
 

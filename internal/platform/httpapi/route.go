@@ -91,8 +91,13 @@ type Route struct {
 	// refused.
 	Gzip bool
 	// MaxBody limits the body after decoding, in bytes. Zero is
-	// [Config.BodyLimit]. A body as it is sent never exceeds that.
+	// [Config.BodyLimit]. A body as it is sent exceeds that only where MaxBody
+	// does: then it is read once the caller is known to be allowed the call. The
+	// path of such a route has no parameters.
 	MaxBody int
+	// Consumes are the media types of the body of a route whose input has a
+	// RawBody. Default any.
+	Consumes []string
 	// Produces is the media type of a success of a Raw route, for the
 	// document. Default application/json.
 	Produces string
@@ -145,7 +150,7 @@ func (r Route) operationID() string {
 }
 
 // problem returns what is wrong with the declaration, or "".
-func (r Route) problem() string {
+func (r Route) problem(bodyLimit int) string {
 	switch {
 	case !strings.HasPrefix(r.Path, "/"):
 		return "its path does not begin with a slash"
@@ -157,6 +162,8 @@ func (r Route) problem() string {
 		return "its permission is incomplete"
 	case r.Access.kind == authenticated && r.Access.reason == "":
 		return "it does not say why it needs no permission"
+	case r.MaxBody > bodyLimit && strings.Contains(r.Path, "{"):
+		return "its large body needs a path without parameters"
 	}
 	return ""
 }

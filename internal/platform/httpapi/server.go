@@ -114,6 +114,8 @@ type Server struct {
 	api      huma.API
 	registry *registry
 	routes   []Route
+	// large are the routes, as "POST /path", that read their body themselves.
+	large    map[string]bool
 	mounts   []mount
 	mounted  sync.Once
 	sealed   bool
@@ -130,7 +132,7 @@ func New(cfg Config) *Server {
 	if err != nil {
 		cfg.Logger.Error("no proxy is trusted", "error", err)
 	}
-	s := &Server{cfg: cfg, proxies: trusted, registry: newRegistry()}
+	s := &Server{cfg: cfg, proxies: trusted, registry: newRegistry(), large: map[string]bool{}}
 	s.app = fiber.New(fiber.Config{
 		Immutable:             true,
 		DisableStartupMessage: true,
@@ -244,7 +246,13 @@ func (s *Server) handle(fctx *fasthttp.RequestCtx) {
 			newFailure(c, fault.New(fault.Internal, "internal error")).write(fctx)
 		}
 	}()
-	switch err := readBody(fctx, s.cfg.BodyLimit); {
+	var err error
+	if large := s.large[string(fctx.Method())+" "+string(fctx.Path())]; large {
+		defer leaveBody(fctx)
+	} else {
+		err = readBody(fctx, s.cfg.BodyLimit)
+	}
+	switch {
 	case errors.Is(err, errTooLarge):
 		newFailure(c, tooLarge(s.cfg.BodyLimit)).write(fctx)
 	case err != nil:

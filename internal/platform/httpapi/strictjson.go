@@ -32,6 +32,10 @@ func checkJSON(data []byte) []fault.Field {
 	return s.violations
 }
 
+// CheckJSON holds a JSON value that came in another way than as a body to the
+// rules for bodies: see [checkJSON].
+func CheckJSON(data []byte) []fault.Field { return checkJSON(data) }
+
 type frame struct {
 	object bool
 	// count is the number of values begun.

@@ -36,6 +36,7 @@ var columns = []column{
 	{"second factors", "sentinel.users", "id", "uuid", "mfa_secret", "'users/' || id || '/mfa'"},
 	{"personal keys", "sentinel.personal_keys", "id", "uuid", "sealed_key", "'personal_keys/' || tenant_id || '/' || user_id"},
 	{"webhook secrets", "sentinel.webhooks", "id", "uuid", "secret", "'webhooks/' || id || '/secret'"},
+	{"imports", "sentinel.import_parts", "id", "uuid", "sealed", "'import_parts/' || id"},
 	{"installation secrets", "sentinel.installation_secrets", "name", "text", "sealed_value", "'installation_secrets/' || name"},
 }
 
