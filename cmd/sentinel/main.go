@@ -34,7 +34,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), policyCommand(), keysCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), policyCommand(), openapiCommand(), keysCommand(), versionCommand())
 	return cmd
 }
 
