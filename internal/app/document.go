@@ -9,9 +9,12 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/obs"
 )
 
+// DocumentForm is how the OpenAPI document is written.
+type DocumentForm = httpapi.Form
+
 // Document returns the OpenAPI document of a server in production, without a
 // database and without serving: for the generators of clients.
-func Document(version string, form httpapi.Form) ([]byte, error) {
+func Document(version string, form DocumentForm) ([]byte, error) {
 	cfg, err := ParseConfig(map[string]string{"PUBLIC_URL": "https://sentinel.example"}) // no development mailbox
 	if err != nil {
 		return nil, err

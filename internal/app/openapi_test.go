@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sentinel-access/sentinel/internal/app"
-	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 )
 
 // operations calls f with every operation of a document.
@@ -25,7 +24,7 @@ func operations(document map[string]any, f func(route string, op map[string]any)
 // a server serves.
 func TestDocument_NeedsNoServer(t *testing.T) {
 	t.Parallel()
-	raw, err := app.Document("test", httpapi.Form{})
+	raw, err := app.Document("test", app.DocumentForm{})
 	require.NoError(t, err)
 	w := startWorld(t, newDatabase(t), func(c *app.Config) { c.PublicURL = "https://sentinel.example" })
 	got := w.do(request{method: http.MethodGet, path: "//openapi.json"})
@@ -35,7 +34,7 @@ func TestDocument_NeedsNoServer(t *testing.T) {
 
 func TestDocument_NamesItsOperationsForPrograms(t *testing.T) {
 	t.Parallel()
-	raw, err := app.Document("test", httpapi.Form{})
+	raw, err := app.Document("test", app.DocumentForm{})
 	require.NoError(t, err)
 	var document map[string]any
 	require.NoError(t, json.Unmarshal(raw, &document))
@@ -60,7 +59,7 @@ func TestDocument_NamesItsOperationsForPrograms(t *testing.T) {
 // TestDocument_TypesEveryAnswer leaves generators no answer to guess.
 func TestDocument_TypesEveryAnswer(t *testing.T) {
 	t.Parallel()
-	for _, form := range []httpapi.Form{{}, {Old: true}} {
+	for _, form := range []app.DocumentForm{{}, {Old: true}} {
 		raw, err := app.Document("test", form)
 		require.NoError(t, err)
 		var document map[string]any
