@@ -13,8 +13,8 @@ import (
 // maxFailure bounds what is read of the body of a failure.
 const maxFailure = 1 << 20
 
-// Field is what is wrong with one member of a request.
-type Field struct {
+// FieldError is what is wrong with one member of a request.
+type FieldError struct {
 	Path    string `json:"path"`
 	Message string `json:"message"`
 }
@@ -31,7 +31,7 @@ type Error struct {
 	// RequestID finds the call in the server's log.
 	RequestID string
 	// Fields names every offending member of the request.
-	Fields []Field
+	Fields []FieldError
 	// Details are further members that depend on the code.
 	Details map[string]any
 	// RetryAfter is how long the server asks to wait. Zero if it does not say.
