@@ -34,7 +34,8 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), policyCommand(), keysCommand(), templatesCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), templatesCommand(),
+		policyCommand(), openapiCommand(), keysCommand(), versionCommand())
 	return cmd
 }
 

@@ -92,6 +92,23 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	if a.library, err = policy.Load(ctx, policies.FS, policy.Config{}); err != nil {
 		return nil, fmt.Errorf("load the policy library: %w", err)
 	}
+	if err := a.assemble(chain); err != nil {
+		return nil, err
+	}
+	if err := a.session.Keys.Load(ctx); err != nil {
+		return nil, fmt.Errorf("load signing keys: %w", err)
+	}
+	if a.admin, err = a.bootstrap(ctx); err != nil {
+		return nil, fmt.Errorf("make the first administrator: %w", err)
+	}
+	return a, nil
+}
+
+// assemble makes the parts that stand on the database and registers the routes.
+// It asks the database nothing, so that [Document] can do without one. chain is
+// the key of the audit log.
+func (a *App) assemble(chain []byte) error {
+	cfg, logger := a.cfg, a.log
 	a.decisions = audit.NewDecisions(audit.DecisionsConfig{DB: a.db, Registerer: a.metrics.Registerer(), Logger: logger})
 	a.engine = engine.New(engine.Config{
 		DB: a.db, Decisions: a.decisions, MaxStaleness: cfg.MaxStaleness, AnswerTTL: cfg.AnswerTTL,
@@ -106,16 +123,16 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 		Now: cfg.LimitClock, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.queue, err = jobs.New(jobs.Config{
 		DB: a.db, Workers: cfg.JobWorkers, RescueAfter: cfg.JobRescueAfter, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.openMail(); err != nil {
-		return nil, err
+		return err
 	}
 	a.credential = credential.New(credential.Config{
 		Write: a.writer, Passwords: a.passwords, Master: a.master, Outbox: a.outbox, NormaliseEmail: user.NormaliseEmail,
@@ -127,19 +144,13 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 		NormaliseEmail: user.NormaliseEmail, Limit: budgets.Account, KnowsSection: a.knowsSection,
 		SecondFactor: a.credential.SecondFactor,
 	})
-	if err := a.session.Keys.Load(ctx); err != nil {
-		return nil, fmt.Errorf("load signing keys: %w", err)
-	}
-	if a.admin, err = a.bootstrap(ctx); err != nil {
-		return nil, fmt.Errorf("make the first administrator: %w", err)
-	}
 	a.api = httpapi.New(httpapi.Config{
-		Title: "Sentinel", Version: version, TrustedProxies: cfg.TrustedProxies, Logger: logger, ShutdownTimeout: cfg.ShutdownTimeout,
+		Title: "Sentinel", Version: a.version, TrustedProxies: cfg.TrustedProxies, Logger: logger, ShutdownTimeout: cfg.ShutdownTimeout,
 		Authenticate: a.session.Authenticate, Authorize: a.authorize, Observe: a.metrics.ObserveRequest,
 		Admit: a.admit(budgets), Charge: budgets.Charge, Idempotency: &idempotency.Store{DB: a.db, Key: a.master.DeriveKey("idempotency")},
 	})
 	a.register()
-	return a, nil
+	return nil
 }
 
 // admit asks whether a call is within its budgets, and within the scope of its

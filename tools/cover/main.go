@@ -1,6 +1,7 @@
-// Command cover reads a coverage profile, shows the share of statements that the
+// Command cover reads coverage profiles, shows the share of statements that the
 // tests reach in each package, and fails if one is below its floor: 95 % for the
-// engine, 80 % for every other.
+// engine, 80 % for every other. Files that say that they are generated do not
+// count.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,14 +26,16 @@ const (
 type count struct{ statements, reached int }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: cover PROFILE")
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: cover REPOSITORY PROFILE...")
 		os.Exit(2)
 	}
-	packages, err := read(os.Args[1])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cover:", err)
-		os.Exit(2)
+	packages := map[string]count{}
+	for _, profile := range os.Args[2:] {
+		if err := read(packages, os.Args[1], profile); err != nil {
+			fmt.Fprintln(os.Stderr, "cover:", err)
+			os.Exit(2)
+		}
 	}
 	low := 0
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
@@ -52,18 +56,50 @@ func main() {
 	}
 }
 
-// read sums the profile up by package. Several test binaries report the same
-// block; it is reached if any of them reached it.
-func read(file string) (map[string]count, error) {
-	f, err := os.Open(file)
+// block is a piece of code that is reached as a whole or not at all.
+type block struct {
+	statements int
+	reached    bool
+}
+
+// read adds a profile to the sums by package. Several test binaries report the
+// same block; it is reached if any of them reached it.
+func read(packages map[string]count, repository, profile string) error {
+	blocks, err := blocksOf(profile)
+	if err != nil {
+		return err
+	}
+	generated := map[string]bool{}
+	for place, b := range blocks {
+		file, _, _ := strings.Cut(place, ":")
+		file = strings.TrimPrefix(file, module)
+		skip, known := generated[file]
+		if !known {
+			if skip, err = isGenerated(filepath.Join(repository, filepath.FromSlash(file))); err != nil {
+				return err
+			}
+			generated[file] = skip
+		}
+		if skip {
+			continue
+		}
+		name := path.Dir(file)
+		c := packages[name]
+		c.statements += b.statements
+		if b.reached {
+			c.reached += b.statements
+		}
+		packages[name] = c
+	}
+	return nil
+}
+
+func blocksOf(profile string) (map[string]block, error) {
+	f, err := os.Open(profile) //nolint:gosec // named by whoever runs it
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	type block struct {
-		statements int
-		reached    bool
-	}
 	blocks := map[string]block{}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
@@ -78,16 +114,25 @@ func read(file string) (map[string]count, error) {
 		b := blocks[fields[0]]
 		blocks[fields[0]] = block{n, b.reached || fields[2] != "0"}
 	}
-	packages := map[string]count{}
-	for place, b := range blocks {
-		file, _, _ := strings.Cut(place, ":")
-		name := path.Dir(strings.TrimPrefix(file, module))
-		c := packages[name]
-		c.statements += b.statements
-		if b.reached {
-			c.reached += b.statements
-		}
-		packages[name] = c
+	return blocks, lines.Err()
+}
+
+// isGenerated looks for the line that go.dev/s/generatedcode describes.
+func isGenerated(file string) (bool, error) {
+	f, err := os.Open(file) //nolint:gosec // a file of the repository
+	if err != nil {
+		return false, err
 	}
-	return packages, lines.Err()
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := lines.Text()
+		if strings.HasPrefix(line, "// Code generated ") && strings.HasSuffix(line, " DO NOT EDIT.") {
+			return true, nil
+		}
+		if strings.HasPrefix(line, "package ") {
+			break
+		}
+	}
+	return false, lines.Err()
 }

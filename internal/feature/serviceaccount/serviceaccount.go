@@ -54,10 +54,12 @@ func (s *Service) Register(api *httpapi.Server) {
 	httpapi.Delete(sec, httpapi.Route{Path: "/service-accounts/{id}", Summary: "Delete a service account", Access: httpapi.Requires("service-accounts", "delete"), Granting: true}, s.delete)
 	httpapi.Call(sec, httpapi.Route{
 		Path: "/service-accounts/{id}/rotate-credentials", Summary: "Give a service account a new key", Access: httpapi.Requires("service-accounts", "update"), Granting: true, ShownOnce: once,
+		OperationID: "rotateServiceAccountCredentials",
 		Description: "The old key lives on for the grace period, a key older than that not at all. Without a grace period every token of the account ends at once. The account itself uses /service-accounts/me/rotate-credentials.",
 	}, s.rotate)
 	httpapi.Call(sec, httpapi.Route{
 		Path: "/service-accounts/me/rotate-credentials", Summary: "Replace the own key", ShownOnce: once,
+		OperationID: "rotateOwnServiceAccountCredentials",
 		Access:      httpapi.Authenticated("a service account's own key, which it proves to have"),
 		Description: "Takes the current key: one that was rotated away already, and lives on, cannot rotate.",
 	}, s.rotateOwn)

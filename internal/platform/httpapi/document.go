@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"embed"
-	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,6 +15,33 @@ var docsFiles embed.FS
 // docsPolicy lets the page load its own script and style and talk to this
 // server, nothing else.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Form is how the OpenAPI document is written.
+type Form struct {
+	// Old writes OpenAPI 3.0.3 instead of 3.1, for generators that need it.
+	Old bool
+	// YAML writes YAML instead of JSON.
+	YAML bool
+}
+
+// Document returns the OpenAPI document of the routes that are registered.
+func (s *Server) Document(form Form) ([]byte, error) {
+	document := s.api.OpenAPI()
+	encode := document.MarshalJSON
+	switch {
+	case form.Old && form.YAML:
+		encode = document.DowngradeYAML
+	case form.Old:
+		encode = document.Downgrade
+	case form.YAML:
+		encode = document.YAML
+	}
+	raw, err := encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode the OpenAPI document: %w", err)
+	}
+	return raw, nil
+}
 
 // document is the OpenAPI document, encoded once all routes are known.
 type document struct{ json, yaml []byte }
@@ -43,11 +70,11 @@ func (s *Server) humaConfig() huma.Config {
 // they say nothing about anybody's data.
 func (s *Server) mountDocs() {
 	var err error
-	if s.document.json, err = json.Marshal(s.api.OpenAPI()); err != nil {
-		s.cfg.Logger.Error("encode the OpenAPI document", "error", err)
+	if s.document.json, err = s.Document(Form{}); err != nil {
+		s.cfg.Logger.Error("no document at /openapi.json", "error", err)
 	}
-	if s.document.yaml, err = s.api.OpenAPI().YAML(); err != nil {
-		s.cfg.Logger.Error("encode the OpenAPI document as YAML", "error", err)
+	if s.document.yaml, err = s.Document(Form{YAML: true}); err != nil {
+		s.cfg.Logger.Error("no document at /openapi.yaml", "error", err)
 	}
 	s.static("/openapi.json", "application/openapi+json", s.document.json)
 	s.static("/openapi.yaml", "application/openapi+yaml", s.document.yaml)

@@ -48,9 +48,7 @@ func (r Route) bodyName(method string) string {
 		if i < len(words)-1 || suffix != "Request" {
 			word = singular(word)
 		}
-		for part := range strings.FieldsFuncSeq(word, func(c rune) bool { return c == '-' || c == '.' || c == '_' }) {
-			name.WriteString(upperFirst(part))
-		}
+		name.WriteString(camel(word))
 	}
 	return name.String() + suffix
 }

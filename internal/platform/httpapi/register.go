@@ -78,6 +78,7 @@ func one[I, T any](s *Section, r Route, method string, h func(context.Context, *
 // List registers a list: 200 with an array, meta.pagination and the X-…-Count
 // headers. The input embeds [PageIn] unless the list is short by nature.
 func List[I, T any](s *Section, r Route, h func(context.Context, *I) (Page[T], error)) {
+	r.lists = true
 	register(s, r, http.MethodGet, http.StatusOK, func(ctx context.Context, in *I) (*listed[T], error) {
 		page, err := h(ctx, in)
 		if err != nil {
@@ -164,6 +165,10 @@ func register[I, O any](s *Section, r Route, method string, status int, h func(c
 	if server.sealed {
 		panic(fmt.Sprintf("httpapi: route %s %s: the server is serving already", r.Method, r.FullPath())) //nolint:forbidigo // likewise
 	}
+	r.OperationID = orDefault(r.OperationID, r.operationID())
+	if other := server.operationOf(r.OperationID); other != nil {
+		panic(fmt.Sprintf("httpapi: route %s %s: %s %s has the operation id %s too; set OperationID", r.Method, r.FullPath(), other.Method, other.FullPath(), r.OperationID)) //nolint:forbidigo // likewise
+	}
 	p := planFor(reflect.TypeFor[I](), r)
 	server.registry.nameBody(reflect.TypeFor[I](), r.bodyName(method))
 	op := server.operation(r, p, orDefault(r.Status, status))
@@ -192,6 +197,16 @@ func register[I, O any](s *Section, r Route, method string, status int, h func(c
 	server.routes = append(server.routes, r)
 }
 
+// operationOf finds the route whose operation has the id, nil if none has.
+func (s *Server) operationOf(id string) *Route {
+	for i := range s.routes {
+		if s.routes[i].OperationID == id {
+			return &s.routes[i]
+		}
+	}
+	return nil
+}
+
 // registered finds the operation in the document.
 func (s *Server) registered(r Route) *huma.Operation {
 	item := s.api.OpenAPI().Paths[r.FullPath()]
@@ -216,7 +231,7 @@ func (s *Server) registered(r Route) *huma.Operation {
 // operation describes r for huma and for the document.
 func (s *Server) operation(r Route, p *plan, status int) huma.Operation {
 	op := huma.Operation{
-		OperationID: r.operationID(), Method: r.Method, Path: r.FullPath(),
+		OperationID: r.OperationID, Method: r.Method, Path: r.FullPath(),
 		Summary: r.Summary, Description: r.Description, Tags: []string{r.Tag},
 		DefaultStatus: status, MaxBodyBytes: -1, BodyReadTimeout: -1,
 		Security: []map[string][]string{}, Extensions: map[string]any{},

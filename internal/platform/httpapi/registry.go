@@ -30,10 +30,16 @@ type registry struct {
 	names   map[reflect.Type]string
 	// bodies are the names of request bodies whose types have none.
 	bodies map[reflect.Type]string
+	// words are what packages are called in names, where it is not their own
+	// name: "serviceaccount" is "ServiceAccount".
+	words map[string]string
 }
 
 func newRegistry() *registry {
-	return &registry{schemas: map[string]*huma.Schema{}, types: map[string]reflect.Type{}, names: map[reflect.Type]string{}, bodies: map[reflect.Type]string{}}
+	return &registry{
+		schemas: map[string]*huma.Schema{}, types: map[string]reflect.Type{}, names: map[reflect.Type]string{}, bodies: map[reflect.Type]string{},
+		words: map[string]string{},
+	}
 }
 
 // Schema implements [huma.Registry].
@@ -54,10 +60,7 @@ func (r *registry) Schema(t reflect.Type, allowRef bool, hint string) *huma.Sche
 	}
 	name, known := r.names[base]
 	if !known {
-		if name = r.bodies[base]; name == "" {
-			name = schemaName(base, hint)
-		}
-		name = r.unused(name)
+		name = r.unused(orDefault(r.bodies[base], r.schemaName(base, hint, false)), r.schemaName(base, hint, true))
 		r.names[base], r.types[name] = name, base
 		placeholder := &huma.Schema{}
 		r.schemas[name] = placeholder // recursive types refer to it
@@ -70,10 +73,15 @@ func (r *registry) Schema(t reflect.Type, allowRef bool, hint string) *huma.Sche
 	return r.schemas[name]
 }
 
-func (r *registry) unused(name string) string {
-	candidate := name
+// unused returns name, or if another type has it full, with a number if that
+// is taken too.
+func (r *registry) unused(name, full string) string {
+	if r.types[name] == nil {
+		return name
+	}
+	candidate := full
 	for n := 2; r.types[candidate] != nil; n++ {
-		candidate = fmt.Sprintf("%s%d", name, n)
+		candidate = fmt.Sprintf("%s%d", full, n)
 	}
 	return candidate
 }
@@ -97,15 +105,20 @@ func implements(t, iface reflect.Type) bool {
 	return t.Implements(iface) || reflect.PointerTo(t).Implements(iface)
 }
 
+// hidden are packages that say where code is, and nothing about the thing that
+// is named.
+var hidden = []string{"httpapi", "fault", "models", "engine", "directory", "crypto"}
+
 // schemaName makes role.Role "Role", role.CreateBody "RoleCreateBody" and
-// Envelope[role.Role] "RoleEnvelope".
-func schemaName(t reflect.Type, hint string) string {
+// Envelope[role.Role] "RoleEnvelope". With full it names every package, to tell
+// types of one name apart.
+func (r *registry) schemaName(t reflect.Type, hint string, full bool) string {
 	name := t.Name()
 	if name == "" {
-		return qualified("", hint)
+		return strings.TrimSuffix(upperFirst(hint), "Struct") // huma's, for structs within structs
 	}
 	base, args, generic := strings.Cut(strings.TrimSuffix(name, "]"), "[")
-	base = qualified(t.PkgPath(), base)
+	base = r.qualified(t.PkgPath(), base, full && !generic)
 	if !generic {
 		return base
 	}
@@ -113,21 +126,38 @@ func schemaName(t reflect.Type, hint string) string {
 	for _, arg := range strings.FieldsFunc(args, func(c rune) bool { return strings.ContainsRune("[],*", c) }) {
 		dot := strings.LastIndexByte(arg, '.')
 		if dot < 0 {
-			parts.WriteString(qualified("", arg))
+			parts.WriteString(upperFirst(arg))
 			continue
 		}
-		parts.WriteString(qualified(arg[:dot], arg[dot+1:]))
+		parts.WriteString(r.qualified(arg[:dot], arg[dot+1:], full))
 	}
 	return parts.String() + base
 }
 
-func qualified(pkgPath, name string) string {
-	name = upperFirst(name)
-	pkg := upperFirst(pkgPath[strings.LastIndexByte(pkgPath, '/')+1:])
-	if pkg == "" || pkg == "Httpapi" || pkg == "Fault" || pkg == "Models" || strings.HasPrefix(strings.ToLower(name), strings.ToLower(pkg)) {
+func (r *registry) qualified(pkgPath, name string, full bool) string {
+	pkg := pkgPath[strings.LastIndexByte(pkgPath, '/')+1:]
+	name = strings.TrimSuffix(upperFirst(name), "Out")
+	if !full && slices.Contains(hidden, pkg) {
 		return name
 	}
-	return pkg + name
+	word := orDefault(r.words[pkg], upperFirst(pkg))
+	switch {
+	case strings.HasPrefix(strings.ToLower(name), strings.ToLower(word)):
+		return name
+	case strings.HasSuffix(word, name): // serviceaccount.Account
+		return word
+	}
+	return word + name
+}
+
+// learnWord takes the spelling of a package's name from the tag of its section:
+// "Service accounts".
+func (r *registry) learnWord(tag string) {
+	word := ""
+	for part := range strings.FieldsSeq(singular(tag)) {
+		word += upperFirst(part)
+	}
+	r.words[strings.ToLower(word)] = word
 }
 
 // upperFirst also drops what huma or a function-local type puts in a name that

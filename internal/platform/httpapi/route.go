@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
 	"strings"
 	"time"
 
@@ -117,8 +116,14 @@ type Route struct {
 	// Quiet logs successes at debug level: probes.
 	Quiet bool
 
+	// OperationID replaces the name that the operation has by its path, where two
+	// routes would have the same: see [Route.operationID].
+	OperationID string
+
 	// creates is set by [Create]: the route takes idempotency keys.
 	creates bool
+	// lists is set by [List].
+	lists bool
 }
 
 // FullPath returns the path with its base, the template that logs and metrics
@@ -128,25 +133,6 @@ func (r Route) FullPath() string {
 		return r.Path
 	}
 	return basePath + r.Path
-}
-
-// operationID names the operation after method and path, which are unique.
-func (r Route) operationID() string {
-	verb := map[string]string{
-		http.MethodGet: "get", http.MethodPost: "post", http.MethodPut: "put",
-		http.MethodPatch: "update", http.MethodDelete: "delete",
-	}[r.Method]
-	if verb == "" {
-		verb = strings.ToLower(r.Method)
-	}
-	id := []string{verb}
-	for _, segment := range strings.FieldsFunc(r.Path, func(c rune) bool { return strings.ContainsRune("/.-_", c) }) {
-		if strings.HasPrefix(segment, "{") {
-			segment = "by-" + strings.Trim(segment, "{}")
-		}
-		id = append(id, strings.ToLower(segment))
-	}
-	return strings.Join(id, "-")
 }
 
 // problem returns what is wrong with the declaration, or "".

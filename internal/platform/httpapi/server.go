@@ -172,6 +172,7 @@ func (quiet) Printf(string, ...any) {}
 // Section begins a group of routes that share a tag in the document.
 func (s *Server) Section(tag, description string) *Section {
 	s.api.OpenAPI().Tags = append(s.api.OpenAPI().Tags, &huma.Tag{Name: tag, Description: description})
+	s.registry.learnWord(tag)
 	return &Section{server: s, tag: tag}
 }
 

@@ -53,6 +53,8 @@ type Args interface {
 
 // Config is what a [Queue] is made of.
 type Config struct {
+	// DB is nil where nothing is ever put into the queue or run: a server that is
+	// only described.
 	DB *db.DB
 	// Workers bounds the jobs that this process does at once. Default 4.
 	Workers int
@@ -89,6 +91,9 @@ func New(cfg Config) (*Queue, error) {
 	}
 	q := &Queue{cfg: cfg, workers: river.NewWorkers(), timeout: cfg.RescueAfter * 2 / 3, metrics: newMetrics(cfg.Registerer)}
 	q.health.Store(&Health{})
+	if cfg.DB == nil {
+		return q, nil
+	}
 	var err error
 	q.client, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool()), &river.Config{
 		Schema: schema, Workers: q.workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},

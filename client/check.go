@@ -1,0 +1,177 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// maxBatch is how many questions the server takes at once.
+const maxBatch = 1000
+
+// Question asks whether a subject may do something.
+type Question struct {
+	// UserID is the subject. Empty is the account that asks. Naming another needs
+	// execute on api/decisions, as do Attributes, ActionProperties and Context.
+	UserID string
+	// Action is what is to be done, such as "read".
+	Action string
+	// Type is the type of the resource, such as "invoice".
+	Type string
+	// ID is the instance as the application knows it. Empty asks about the type,
+	// as before a create.
+	ID string
+	// Attributes are what is known of the instance.
+	Attributes map[string]any
+	// ActionProperties say more about what is to be done.
+	ActionProperties map[string]any
+	// Context is of the request: time, ip, anything else.
+	Context map[string]any
+}
+
+// Decision is the answer to a question. The zero value is a refusal.
+type Decision struct {
+	Allowed bool
+	// ID finds the decision in the server's records.
+	ID uuid.UUID
+	// ReasonCode says in one word why, such as "granted" or "explicit_deny".
+	ReasonCode string
+	// Reason says the same in one sentence. It names roles and permissions, so it
+	// is given to callers with execute on api/decisions alone; so are the members
+	// that follow.
+	Reason string
+	// Revision is a token of the state that the answer holds for.
+	Revision string
+	// TTL is for how long the answer may be kept if nothing is written.
+	TTL time.Duration
+	// Stale is set if the answer rests on a state older than it should be.
+	Stale bool
+}
+
+// errUnlike is an answer that nobody should act on.
+var errUnlike = errors.New("the server does not answer like Sentinel")
+
+// Check asks one question. With an error there is no decision: whoever asks must
+// not go on.
+func (c *Client) Check(ctx context.Context, q Question) (Decision, error) {
+	user, err := q.user()
+	if err != nil {
+		return Decision{}, err
+	}
+	one, err := q.check()
+	if err != nil {
+		return Decision{}, err
+	}
+	got, err := c.CheckPermissionsWithResponse(ctx, CheckPermissionsJSONRequestBody{
+		UserID: user, Action: one.Action, Resource: one.Resource, ActionProperties: one.ActionProperties, Context: one.Context,
+	})
+	if err != nil {
+		return Decision{}, fmt.Errorf("check a permission: %w", err)
+	}
+	if got.JSON200 == nil {
+		return Decision{}, fmt.Errorf("check a permission: %w", errUnlike)
+	}
+	return read(&got.JSON200.Data)
+}
+
+// CheckMany asks many questions and returns the answers in their order. Those
+// about one subject are asked together, 1,000 at a time and at one moment. With
+// an error there are no decisions at all.
+func (c *Client) CheckMany(ctx context.Context, questions []Question) ([]Decision, error) {
+	bySubject := map[string][]int{}
+	var subjects []string
+	for i := range questions {
+		subject := questions[i].UserID
+		if bySubject[subject] == nil {
+			subjects = append(subjects, subject)
+		}
+		bySubject[subject] = append(bySubject[subject], i)
+	}
+	decisions := make([]Decision, len(questions))
+	for _, subject := range subjects {
+		for places := bySubject[subject]; len(places) > 0; {
+			n := min(len(places), maxBatch)
+			if err := c.checkBatch(ctx, questions, places[:n], decisions); err != nil {
+				return nil, err
+			}
+			places = places[n:]
+		}
+	}
+	return decisions, nil
+}
+
+// checkBatch asks the questions at the places, which are about one subject, and
+// puts the answers there.
+func (c *Client) checkBatch(ctx context.Context, questions []Question, places []int, decisions []Decision) error {
+	user, err := questions[places[0]].user()
+	if err != nil {
+		return err
+	}
+	body := BatchCheckPermissionsJSONRequestBody{UserID: user, Checks: make([]DecisionCheck, len(places))}
+	for i, place := range places {
+		if body.Checks[i], err = questions[place].check(); err != nil {
+			return err
+		}
+	}
+	got, err := c.BatchCheckPermissionsWithResponse(ctx, body)
+	if err != nil {
+		return fmt.Errorf("check permissions: %w", err)
+	}
+	if got.JSON200 == nil || len(got.JSON200.Data.Results) != len(places) {
+		return fmt.Errorf("check permissions: %w", errUnlike)
+	}
+	for i, place := range places {
+		if decisions[place], err = read(&got.JSON200.Data.Results[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *Question) user() (*uuid.UUID, error) {
+	if q.UserID == "" {
+		return nil, nil
+	}
+	id, err := uuid.Parse(q.UserID)
+	if err != nil {
+		return nil, fmt.Errorf("the question's UserID: %w", err)
+	}
+	return &id, nil
+}
+
+// check is the question as it is sent. JSON holds UTF-8 alone: whatever else an
+// id holds would reach the server as another id.
+func (q *Question) check() (DecisionCheck, error) {
+	if !utf8.ValidString(q.Action) || !utf8.ValidString(q.Type) || !utf8.ValidString(q.ID) {
+		return DecisionCheck{}, errors.New("the question's Action, Type and ID must be valid UTF-8")
+	}
+	check := DecisionCheck{Action: q.Action, ActionProperties: q.ActionProperties, Context: q.Context}
+	check.Resource = DecisionResource{Type: q.Type, Attributes: q.Attributes}
+	if q.ID != "" {
+		check.Resource.ID = &q.ID
+	}
+	return check, nil
+}
+
+// read takes an answer that has all that every answer has.
+func read(a *DecisionAnswer) (Decision, error) {
+	if a.DecisionID == uuid.Nil || a.ReasonCode == "" {
+		return Decision{}, fmt.Errorf("read a decision: %w", errUnlike)
+	}
+	return Decision{
+		Allowed: a.Allowed, ID: a.DecisionID, ReasonCode: string(a.ReasonCode), Reason: value(a.Reason),
+		Revision: value(a.Revision), TTL: time.Duration(value(a.TTL)) * time.Second, Stale: value(a.Stale),
+	}, nil
+}
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
