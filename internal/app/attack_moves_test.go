@@ -15,9 +15,13 @@ func (a *attack) moves() map[string]func() (path, body string) {
 		return func() (string, string) { return pick(a, list)() }
 	}
 	permission := func() string {
-		return fmt.Sprintf(`{"name":"p","resource_type":"%[1]s","resource_path":"%[1]s/%[2]s","actions":["%[3]s"],"effect":"%[4]s","conditions":%[5]s}`,
-			pick(a, []string{"vessel", "cargo", "api"}), pick(a, []string{"*", "one", "users"}), pick(a, []string{"read", "write", "*"}),
-			"allow", pick(a, []string{"{}", `{"context.ip":"10.0.0.1"}`}))
+		typ, fields := pick(a, []string{"vessel", "cargo", "api"}), "{}"
+		if typ != "api" {
+			fields = pick(a, []string{"{}", "{}", `{"cost":"read"}`, `{"cost":"hidden"}`})
+		}
+		return fmt.Sprintf(`{"name":"p","resource_type":"%[1]s","resource_path":"%[1]s/%[2]s","actions":["%[3]s"],"effect":"%[4]s","conditions":%[5]s,"field_permissions":%[6]s}`,
+			typ, pick(a, []string{"*", "one", "users"}), pick(a, []string{"read", "write", "*"}),
+			"allow", pick(a, []string{"{}", `{"context.ip":"10.0.0.1"}`}), fields)
 	}
 	return map[string]func() (string, string){
 		"POST /users": one(both("/users", `{"email":"<name>@alpha.example","roles":["<roles>"],"groups":["<groups>"]}`), both("/users", `{"email":"<name>@alpha.example"}`)),
@@ -44,7 +48,7 @@ func (a *attack) moves() map[string]func() (path, body string) {
 		"DELETE /groups/{id}/roles/{member_id}": both("/groups/<groups>/roles/<roles>", ""),
 		"POST /permissions":                     func() (string, string) { return "/permissions", permission() },
 		"PATCH /permissions/{id}": one(both("/permissions/<permissions>", `{"actions":["*"]}`), both("/permissions/<permissions>", `{"effect":"allow"}`), both("/permissions/<permissions>", `{"conditions":{}}`),
-			both("/permissions/<permissions>", `{"is_active":false}`), both("/permissions/<permissions>", `{"is_active":true}`)),
+			both("/permissions/<permissions>", `{"field_permissions":null}`), both("/permissions/<permissions>", `{"is_active":false}`), both("/permissions/<permissions>", `{"is_active":true}`)),
 		"DELETE /permissions/{id}": both("/permissions/<permissions>", ""),
 		"POST /resources":          both("/resources", `{"type":"vessel","name":"One","code":"<name>","parent_id":"<resources>"}`),
 		"PATCH /resources/{id}":    one(both("/resources/<resources>", `{"name":"y"}`), both("/resources/<resources>", `{"attributes":{"level":9}}`)),

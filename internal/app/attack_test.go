@@ -24,7 +24,8 @@ type attack struct {
 	made int
 }
 
-// power is what one account may do: "allow path action conditions", or deny.
+// power is what one account may do: "allow path action conditions", or deny,
+// with " fields " and what it says of fields at the end if it does.
 type power map[string]bool
 
 // standing is a moment of the tenant: everybody's powers and credentials.
@@ -67,7 +68,7 @@ WITH RECURSIVE holds (user_id, kind, node) AS (
   ) n
 )
 SELECT h.user_id::text, r.priority, r.is_assignable,
-  coalesce(p.effect || ' ' || coalesce(p.resource_path, p.resource_type || '#' || p.resource_id) || ' ' || a.action || ' ' || p.conditions, '')
+  coalesce(p.effect || ' ' || coalesce(p.resource_path, p.resource_type || '#' || p.resource_id) || ' ' || a.action || ' ' || p.conditions || coalesce(nullif(' fields ' || p.field_permissions::text, ' fields {}'), ''), '')
 FROM holds h
 JOIN sentinel.roles r ON h.kind = 'role' AND r.id = h.node
 LEFT JOIN sentinel.role_permissions rp ON rp.role_id = r.id
@@ -83,7 +84,7 @@ WITH RECURSIVE implied (top, node) AS (
   FROM implied i JOIN sentinel.roles r ON r.id = i.node JOIN sentinel.roles p ON p.id = r.parent_role_id
   WHERE p.is_active
 )
-SELECT p.effect || ' ' || coalesce(p.resource_path, p.resource_type || '#' || p.resource_id) || ' ' || a.action || ' ' || p.conditions, min(t.priority)
+SELECT p.effect || ' ' || coalesce(p.resource_path, p.resource_type || '#' || p.resource_id) || ' ' || a.action || ' ' || p.conditions || coalesce(nullif(' fields ' || p.field_permissions::text, ' fields {}'), ''), min(t.priority)
 FROM implied i
 JOIN sentinel.roles t ON t.id = i.top
 JOIN sentinel.role_permissions rp ON rp.role_id = i.node
@@ -134,17 +135,24 @@ FROM sentinel.users WHERE tenant_id = $1`, a.ids["alpha"])
 }
 
 // has reports whether an account could do without condition all that a power
-// names, or has the very same.
+// names, or has the very same. One that says something of fields is had by the
+// very same only, and a hidden field is like a deny.
 func (p power) has(text string) bool {
 	effect, path, action, conditions := splitPower(text)
 	for held := range p {
-		e, q, act, _ := splitPower(held)
+		e, q, act, c := splitPower(held)
+		if strings.Contains(c, `"hidden"`) && !strings.HasPrefix(path, "api/") && typesMeet(q, path) {
+			return false
+		}
 		if e == "deny" && q != "" && !strings.HasPrefix(path, "api/") && typesMeet(q, path) && (act == "*" || action == "*" || act == action) {
 			return false
 		}
 	}
 	if effect == "allow" && conditions != "{}" && !strings.HasPrefix(path, "api/") && p[text] {
 		return true
+	}
+	if strings.Contains(conditions, " fields ") {
+		return false
 	}
 	for held := range p {
 		e, q, act, c := splitPower(held)
@@ -200,7 +208,7 @@ func (a *attack) judge(t *testing.T, actor, move string, before, after standing)
 	}
 	for user, then := range before.powers {
 		for text := range then {
-			if _, there := after.credentials[user]; there && strings.HasPrefix(text, "deny ") && !after.powers[user][text] {
+			if _, there := after.credentials[user]; there && (strings.HasPrefix(text, "deny ") || strings.Contains(text, `"hidden"`)) && !after.powers[user][text] {
 				may(user, text, "is free of")
 			}
 		}

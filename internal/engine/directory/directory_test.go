@@ -1,6 +1,8 @@
 package directory_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -27,6 +29,11 @@ func TestPermissionInput_Validate(t *testing.T) {
 	}
 	in := good()
 	require.Empty(t, in.Validate(""))
+	in.FieldPermissions = many(200)
+	in.FieldPermissions["hazardousMaterialCode"], in.FieldPermissions["_x.y-z"] = "write", "hidden"
+	delete(in.FieldPermissions, "f0")
+	delete(in.FieldPermissions, "f1")
+	require.Empty(t, in.Validate(""))
 	for name, c := range map[string]struct {
 		change func(*directory.PermissionInput)
 		paths  []string
@@ -43,7 +50,22 @@ func TestPermissionInput_Validate(t *testing.T) {
 		}, []string{"resource_id"}},
 		"an action":  {func(in *directory.PermissionInput) { in.Actions[0] = "1" }, []string{"actions[0]"}},
 		"conditions": {func(in *directory.PermissionInput) { in.Conditions = map[string]any{"a": map[string]any{"near": 1}} }, []string{"conditions.a.near"}},
-		"no JSON":    {func(in *directory.PermissionInput) { in.Conditions = map[string]any{"a": func() {}} }, []string{"conditions"}},
+		"a strange field": {func(in *directory.PermissionInput) {
+			in.FieldPermissions = map[string]string{"a b": "see", "b": "read", "c": ""}
+		}, []string{
+			"field_permissions.a b", "field_permissions.a b", "field_permissions.c",
+		}},
+		"a field of a long name": {func(in *directory.PermissionInput) {
+			in.FieldPermissions = map[string]string{strings.Repeat("é", 101): "read"}
+		}, []string{"field_permissions." + strings.Repeat("é", 100) + "…"}},
+		"too many fields": {func(in *directory.PermissionInput) { in.FieldPermissions = many(201) }, []string{"field_permissions"}},
+		"fields of a deny": {func(in *directory.PermissionInput) {
+			in.Effect, in.FieldPermissions = "deny", map[string]string{"a": "hidden"}
+		}, []string{"field_permissions"}},
+		"fields of a section": {func(in *directory.PermissionInput) {
+			in.ResourceType, in.ResourcePath, in.FieldPermissions = "api", "api/users", map[string]string{"a": "read"}
+		}, []string{"field_permissions"}},
+		"no JSON": {func(in *directory.PermissionInput) { in.Conditions = map[string]any{"a": func() {}} }, []string{"conditions"}},
 	} {
 		in := good()
 		c.change(&in)
@@ -57,6 +79,14 @@ func TestPermissionInput_Validate(t *testing.T) {
 		}
 		require.Equal(t, want, paths, name)
 	}
+}
+
+func many(n int) map[string]string {
+	fields := map[string]string{}
+	for i := range n {
+		fields[fmt.Sprint("f", i)] = "read"
+	}
+	return fields
 }
 
 func TestCreatePermission(t *testing.T) {
@@ -74,15 +104,18 @@ func TestCreatePermission(t *testing.T) {
 	}
 	m, err := create(&directory.PermissionInput{
 		Name: "eu", ResourceType: "vessel", ResourcePath: "vessel/*", Actions: []string{"read"}, Conditions: map[string]any{"region": "eu"},
+		FieldPermissions: map[string]string{"cost": "hidden", "tonnage": "write"},
 	})
 	require.NoError(t, err)
 	view := directory.ViewPermission(m)
 	require.Equal(t, "allow", view.Effect, "the default")
 	require.JSONEq(t, `{"region": "eu"}`, string(view.Conditions))
+	require.JSONEq(t, `{"cost": "hidden", "tonnage": "write"}`, string(view.FieldPermissions))
 	g, err := engine.CompileGrant(m)
 	require.NoError(t, err)
 	shown := directory.ViewGrant(g)
 	require.Equal(t, "vessel/*", *shown.ResourcePath)
+	require.JSONEq(t, string(view.FieldPermissions), string(shown.FieldPermissions))
 	require.Nil(t, shown.ResourceID)
 
 	m, err = create(&directory.PermissionInput{Name: "dock", ResourceType: "service", ResourceID: &node, Actions: []string{"use"}, Effect: "deny"})

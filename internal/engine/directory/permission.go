@@ -31,9 +31,11 @@ type Permission struct {
 	Actions      []string        `json:"actions" doc:"* stands for every action."`
 	Effect       string          `json:"effect" enum:"allow,deny"`
 	Conditions   json.RawMessage `json:"conditions" doc:"What must hold for the permission to count."`
-	IsActive     bool            `json:"is_active"`
-	CreatedAt    *time.Time      `json:"created_at,omitempty"`
-	UpdatedAt    *time.Time      `json:"updated_at,omitempty"`
+	// FieldPermissions is nil where the view leaves them out.
+	FieldPermissions json.RawMessage `json:"field_permissions,omitempty" doc:"What it says of fields by name: read, write or hidden."`
+	IsActive         bool            `json:"is_active"`
+	CreatedAt        *time.Time      `json:"created_at,omitempty"`
+	UpdatedAt        *time.Time      `json:"updated_at,omitempty"`
 }
 
 // ETag changes with every write to the permission; it is empty where the view
@@ -49,8 +51,8 @@ func (p *Permission) ETag() string {
 func ViewPermission(m *models.Permission) *Permission {
 	return &Permission{
 		ID: m.ID, Name: m.Name, ResourceType: m.ResourceType, ResourceID: m.ResourceID, ResourcePath: m.ResourcePath,
-		Actions: m.Actions, Effect: m.Effect, Conditions: objectOr(json.RawMessage(m.Conditions)), IsActive: m.IsActive,
-		CreatedAt: &m.CreatedAt, UpdatedAt: &m.UpdatedAt,
+		Actions: m.Actions, Effect: m.Effect, Conditions: objectOr(json.RawMessage(m.Conditions)),
+		FieldPermissions: objectOr(json.RawMessage(m.FieldPermissions)), IsActive: m.IsActive, CreatedAt: &m.CreatedAt, UpdatedAt: &m.UpdatedAt,
 	}
 }
 
@@ -58,7 +60,7 @@ func ViewPermission(m *models.Permission) *Permission {
 func ViewGrant(g *grants.Grant) Permission {
 	p := Permission{
 		ID: g.ID, Name: g.Name, ResourceType: g.ResourceType, Actions: g.Actions, Effect: string(g.Effect),
-		Conditions: objectOr(g.RawConditions), IsActive: true,
+		Conditions: objectOr(g.RawConditions), FieldPermissions: objectOr(g.FieldPermissions), IsActive: true,
 	}
 	if g.Pattern == nil {
 		p.ResourceID = &g.Node
@@ -85,6 +87,8 @@ type PermissionInput struct {
 	Actions      []string       `json:"actions" minItems:"1" maxItems:"100" doc:"* stands for every action."`
 	Effect       string         `json:"effect,omitempty" enum:"allow,deny" default:"allow"`
 	Conditions   httpapi.Object `json:"conditions,omitempty" doc:"See the reference of conditions. Default: none."`
+
+	FieldPermissions map[string]string `json:"field_permissions,omitempty" doc:"What an allow says of fields by name: read, write or hidden. At most 200 fields. Default: nothing."`
 }
 
 // Validate returns every offending member, with prefix before its path.
@@ -121,6 +125,9 @@ func (in *PermissionInput) Validate(prefix string) []fault.Field {
 			add(fmt.Sprintf("actions[%d]", i), engine.CheckAction(a))
 		}
 	}
+	for _, f := range in.checkFields() {
+		add(f.Path, f.Message)
+	}
 	raw, err := json.Marshal(in.Conditions)
 	if err != nil {
 		add("conditions", "must be a JSON object")
@@ -153,6 +160,7 @@ func (in *PermissionInput) Apply(m *models.Permission) {
 		m.Effect = string(grants.Allow)
 	}
 	m.Conditions = models.Object(in.Conditions)
+	m.FieldPermissions = storedFields(in.FieldPermissions)
 }
 
 // CheckNode refuses a resource_id that is not a node of the tenant, or is of

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
@@ -161,11 +160,11 @@ func (e *each) toHand(key string) []string {
 	return missing
 }
 
-// givesUp reports whether the actor's account is under every deny still when it
+// givesUp reports whether the actor's account is under every restraint still when it
 // has gone without what it gives away.
 func (e *each) givesUp(direct, handed []string) bool {
 	left := slices.DeleteFunc(slices.Clone(direct), func(key string) bool { return slices.Contains(handed, key) })
-	return !more(e.own, e.before.Implied(left), grants.Deny)
+	return !more(e.own, e.before.Implied(left), restrains)
 }
 
 // IsAdministrator reports whether an account with one of the nodes is, as far as

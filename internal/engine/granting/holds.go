@@ -2,6 +2,7 @@ package granting
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
@@ -16,8 +17,11 @@ func (j *Judge) holds(g *grants.Grant) bool {
 		}
 	}
 	// What one is denied oneself one does not hold, wherever the two may meet:
-	// nor may one free others of a deny that one is under.
-	return !slices.ContainsFunc(j.held, func(h *grants.Grant) bool { return h.Effect == grants.Deny && mayMeet(h, g) })
+	// nor may one free others of a deny that one is under. A hidden field is such
+	// a deny, whatever the actions.
+	return !slices.ContainsFunc(j.held, func(h *grants.Grant) bool {
+		return h.Effect == grants.Deny && mayMeet(h, g) || hides(h) && meetIn(h, g)
+	})
 }
 
 // covers reports whether an allow that the actor has reaches everything that
@@ -30,6 +34,11 @@ func covers(h, g *grants.Grant, action string) bool {
 		// With conditions it reaches what it reaches itself, but not of the API,
 		// which is held without any.
 		return !g.IsAPI() && same(h, g)
+	}
+	if namesFields(h) || namesFields(g) {
+		// What others say of the fields, and what their definitions let through,
+		// is not in the two: neither is the wider.
+		return same(h, g)
 	}
 	if h.Pattern == nil || g.Pattern == nil {
 		if h.Pattern != nil {
@@ -49,6 +58,36 @@ func same(a, b *grants.Grant) bool {
 		bytes.Equal(a.FieldPermissions, b.FieldPermissions)
 }
 
+// namesFields reports whether a permission says anything of fields.
+func namesFields(g *grants.Grant) bool {
+	return len(g.FieldPermissions) > 0 && string(g.FieldPermissions) != "{}" && string(g.FieldPermissions) != "null"
+}
+
+// hides reports whether a permission hides a field: whoever has it does not see
+// the field, whatever else they have. What cannot be read counts as hiding.
+func hides(g *grants.Grant) bool {
+	if !namesFields(g) {
+		return false
+	}
+	var fields map[string]string
+	if err := json.Unmarshal(g.FieldPermissions, &fields); err != nil {
+		return true
+	}
+	for _, access := range fields {
+		if access == "hidden" {
+			return true
+		}
+	}
+	return false
+}
+
+// restrains reports whether without the permission its holders may be free of
+// something.
+func restrains(g *grants.Grant) bool { return g.Effect == grants.Deny || hides(g) }
+
+// allows reports whether the permission gives its holders something.
+func allows(g *grants.Grant) bool { return g.Effect == grants.Allow }
+
 // mayMeet reports whether a deny can stand against something that g grants.
 func mayMeet(deny, g *grants.Grant) bool {
 	if g.IsAPI() {
@@ -58,10 +97,18 @@ func mayMeet(deny, g *grants.Grant) bool {
 		!slices.ContainsFunc(deny.Actions, func(a string) bool { return slices.Contains(g.Actions, a) }) {
 		return false
 	}
-	if deny.Pattern == nil || g.Pattern == nil {
+	return meetIn(deny, g)
+}
+
+// meetIn reports whether two permissions can be about one instance.
+func meetIn(h, g *grants.Grant) bool {
+	if g.IsAPI() {
+		return false
+	}
+	if h.Pattern == nil || g.Pattern == nil {
 		return true
 	}
-	d, _ := deny.Pattern.Normalised()
+	d, _ := h.Pattern.Normalised()
 	t, _ := g.Pattern.Normalised()
 	return d == "*" || t == "*" || d == t
 }

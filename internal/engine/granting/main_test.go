@@ -218,11 +218,11 @@ func (w *world) remove(user uuid.UUID, roles ...uuid.UUID) write {
 func (w *world) model(id uuid.UUID) *models.Permission {
 	var m models.Permission
 	var (
-		conditions string
-		actions    []string
+		conditions, fields string
+		actions            []string
 	)
-	w.Scan([]any{&m.ID, &m.TenantID, &m.Name, &m.ResourceType, &m.ResourcePath, &actions, &m.Effect, &conditions},
-		`SELECT id, tenant_id, name, resource_type, resource_path, actions, effect, conditions::text FROM sentinel.permissions WHERE id = $1`, id)
-	m.Conditions, m.Actions = models.JSON(conditions), actions
+	w.Scan([]any{&m.ID, &m.TenantID, &m.Name, &m.ResourceType, &m.ResourcePath, &actions, &m.Effect, &conditions, &fields},
+		`SELECT id, tenant_id, name, resource_type, resource_path, actions, effect, conditions::text, field_permissions::text FROM sentinel.permissions WHERE id = $1`, id)
+	m.Conditions, m.FieldPermissions, m.Actions = models.JSON(conditions), models.JSON(fields), actions
 	return &m
 }

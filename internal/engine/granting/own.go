@@ -27,12 +27,12 @@ func (j *Judge) gains(tx *db.Tx, after *engine.Snapshot) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return more(now, j.own, grants.Allow) || more(j.own, now, grants.Deny), nil
+	return more(now, j.own, allows) || more(j.own, now, restrains), nil
 }
 
-// more reports whether list has a permission of that effect which than lacks.
-func more(list, than []*grants.Grant, effect grants.Effect) bool {
+// more reports whether list has a permission of a kind which than lacks.
+func more(list, than []*grants.Grant, kind func(*grants.Grant) bool) bool {
 	return slices.ContainsFunc(list, func(g *grants.Grant) bool {
-		return g.Effect == effect && !slices.ContainsFunc(than, func(t *grants.Grant) bool { return same(g, t) })
+		return kind(g) && !slices.ContainsFunc(than, func(t *grants.Grant) bool { return same(g, t) })
 	})
 }

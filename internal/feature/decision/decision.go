@@ -4,7 +4,6 @@ package decision
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -229,8 +228,6 @@ type Effective struct {
 	Role      string `json:"role"`
 	Path      string `json:"path" doc:"Such as user > group:apac-team > role:inspector > role:viewer."`
 	Inherited bool   `json:"inherited"`
-
-	FieldPermissions json.RawMessage `json:"field_permissions,omitempty" doc:"With include_field_permissions, as stored."`
 }
 
 func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.Page[Effective], err error) {
@@ -258,8 +255,8 @@ func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.
 		if in.IncludeConditions.Set && !in.IncludeConditions.Value {
 			view.Conditions = nil
 		}
-		if in.IncludeFields {
-			view.FieldPermissions = e.Grant.FieldPermissions
+		if !in.IncludeFields {
+			view.FieldPermissions = nil
 		}
 		all = append(all, view)
 	}

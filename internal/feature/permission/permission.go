@@ -5,6 +5,7 @@ package permission
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -121,18 +122,26 @@ type UpdateIn struct {
 		Actions      *[]string                   `json:"actions,omitempty" minItems:"1" maxItems:"100"`
 		Effect       *string                     `json:"effect,omitempty" enum:"allow,deny"`
 		Conditions   httpapi.Opt[httpapi.Object] `json:"conditions,omitempty" doc:"null: none."`
-		IsActive     *bool                       `json:"is_active,omitempty"`
+
+		FieldPermissions httpapi.Opt[map[string]string] `json:"field_permissions,omitempty" doc:"Replaces all of them; null: none."`
+		IsActive         *bool                          `json:"is_active,omitempty"`
 	}
 }
 
 // merged is the whole permission after the merge, to be checked like a new one.
 func (in *UpdateIn) merged(m *models.Permission) (*directory.PermissionInput, error) {
-	conditions, err := engine.DecodeObject(directory.ViewPermission(m).Conditions)
+	stored := directory.ViewPermission(m)
+	conditions, err := engine.DecodeObject(stored.Conditions)
 	if err != nil {
 		return nil, err
 	}
+	var fields map[string]string
+	if err := json.Unmarshal(stored.FieldPermissions, &fields); err != nil {
+		return nil, fmt.Errorf("field permissions of %s: %w", m.ID, err)
+	}
 	out := &directory.PermissionInput{
 		Name: m.Name, ResourceType: m.ResourceType, ResourceID: m.ResourceID, Actions: m.Actions, Effect: m.Effect, Conditions: conditions,
+		FieldPermissions: fields,
 	}
 	if m.ResourcePath != nil {
 		out.ResourcePath = *m.ResourcePath
@@ -145,6 +154,7 @@ func (in *UpdateIn) merged(m *models.Permission) (*directory.PermissionInput, er
 	b.ResourceID.ToPointer(&out.ResourceID)
 	b.ResourcePath.To(&out.ResourcePath)
 	b.Conditions.To(&out.Conditions)
+	b.FieldPermissions.To(&out.FieldPermissions)
 	return out, nil
 }
 
