@@ -7,6 +7,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/group"
 	"github.com/sentinel-access/sentinel/internal/feature/health"
 	"github.com/sentinel-access/sentinel/internal/feature/mailbox"
+	"github.com/sentinel-access/sentinel/internal/feature/manifest"
 	"github.com/sentinel-access/sentinel/internal/feature/permission"
 	"github.com/sentinel-access/sentinel/internal/feature/resource"
 	"github.com/sentinel-access/sentinel/internal/feature/role"
@@ -30,6 +31,7 @@ func (a *App) register() {
 	(&group.Service{Write: a.writer}).Register(a.api)
 	(&permission.Service{Write: a.writer}).Register(a.api)
 	(&resource.Service{Write: a.writer}).Register(a.api)
+	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
