@@ -27,6 +27,7 @@ func allScenarios() []scenario {
 		edgeScenarios(),
 		credentialScenarios(),
 		personalScenarios(),
+		manifestScenarios(),
 	)
 }
 
@@ -78,6 +79,7 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"PATCH /users/me":                              "one's own name to show, preferences, and what proves who one is",
 		"POST /users/{id}/change-password":             "one's own, with the current one",
 		"POST /permissions/check":                      "a question",
+		"POST /manifest/plan":                          "a question",
 		"POST /permissions/batch-check":                "a question",
 	}
 	succeeds := map[string]bool{}

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -31,7 +32,7 @@ type call struct{ path, body string }
 
 // examples has one entry for every route.
 func examples() map[string]example {
-	return map[string]example{
+	all := map[string]example{
 		"POST /auth/login":                 {path: "/auth/login", body: `{"tenant_id":"ALPHA","email":"plain@alpha.example","password":"` + password + `"}`, open: true},
 		"POST /auth/refresh":               {path: "/auth/refresh", body: `{"refresh_token":"snr_x"}`, open: true},
 		"POST /auth/service-account/token": {path: "/auth/service-account/token", body: `{"api_key":"snt_x"}`, open: true},
@@ -198,6 +199,8 @@ func examples() map[string]example {
 			foreign: []call{{"/permissions/batch-check", `{"user_id":"$plain_b","checks":[{"resource":{"type":"vessel"},"action":"read"}]}`}},
 		},
 	}
+	maps.Copy(all, manifestExamples())
+	return all
 }
 
 var metaOf = regexp.MustCompile(`"(request_id|timestamp|decision_id)":"[^"]*"`)
