@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,6 +24,9 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sentinel:", err)
+		if errors.Is(err, errWouldChange) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -34,7 +38,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), policyCommand(), keysCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), applyCommand(), exportCommand(), schemaCommand(), policyCommand(), keysCommand(), versionCommand())
 	return cmd
 }
 
