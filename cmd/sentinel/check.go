@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -19,8 +18,9 @@ import (
 var errDenied = errors.New("denied")
 
 type checkOptions struct {
-	server, token, user, tenant, context, attributes, output string
-	ready                                                    bool
+	remote
+	user, context, attributes, output string
+	ready                             bool
 }
 
 func checkCommand() *cobra.Command {
@@ -49,14 +49,8 @@ token comes from --token or SENTINEL_TOKEN.`,
 			return check(ctx, cmd.OutOrStdout(), o, args[0], args[1])
 		},
 	}
-	server := os.Getenv("SENTINEL_URL")
-	if server == "" {
-		server = "http://127.0.0.1:8080"
-	}
-	cmd.Flags().StringVar(&o.server, "server", server, "the server's URL (SENTINEL_URL)")
-	cmd.Flags().StringVar(&o.token, "token", "", "the access token (default: SENTINEL_TOKEN)")
+	o.flags(cmd, "ask")
 	cmd.Flags().StringVar(&o.user, "user", "", "the subject's id (default: the token's own account)")
-	cmd.Flags().StringVar(&o.tenant, "tenant", "", "the tenant to ask in, for operators (default: the token's)")
 	cmd.Flags().StringVar(&o.attributes, "attributes", "", "what is known of the resource, a JSON object")
 	cmd.Flags().StringVar(&o.context, "context", "", "the context of the request, a JSON object")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text for people, json for programs")
@@ -91,47 +85,24 @@ type answer struct {
 			Path string `json:"path"`
 		} `json:"matched_roles"`
 	} `json:"data"`
-	Error *struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	} `json:"error"`
+	Error *refusal `json:"error"`
 }
 
 func check(ctx context.Context, out io.Writer, o checkOptions, action, target string) error {
 	if o.output != "text" && o.output != "json" {
 		return fmt.Errorf("--output %q: must be text or json", o.output)
 	}
-	if o.token == "" {
-		o.token = os.Getenv("SENTINEL_TOKEN")
-	}
-	if o.token == "" {
-		return errors.New("no token: log in with POST /api/v1/auth/login and give its access_token in --token or SENTINEL_TOKEN")
-	}
 	body, err := question(o, action, target)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(o.server, "/")+"/api/v1/permissions/check", bytes.NewReader(body))
+	raw, err := o.call(ctx, http.MethodPost, "/permissions/check", body)
 	if err != nil {
-		return fmt.Errorf("--server: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+o.token)
-	if o.tenant != "" {
-		req.Header.Set("X-Tenant-ID", o.tenant)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("no server answers at %s: %w", o.server, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return err
 	}
 	var a answer
 	if err := json.Unmarshal(raw, &a); err != nil {
-		return fmt.Errorf("%s does not answer like Sentinel (status %d)", o.server, resp.StatusCode)
+		return fmt.Errorf("%s does not answer like Sentinel: %w", o.server, err)
 	}
 	return show(out, o, &a, raw)
 }
@@ -143,7 +114,7 @@ func show(out io.Writer, o checkOptions, a *answer, raw []byte) error {
 		}
 	}
 	if a.Error != nil {
-		return fmt.Errorf("%s: %s", a.Error.Code, a.Error.Message)
+		return a.Error
 	}
 	if o.output == "text" {
 		word := "DENIED"

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,6 +24,9 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sentinel:", err)
+		if errors.Is(err, errWouldChange) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -34,8 +38,8 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), templatesCommand(),
-		policyCommand(), openapiCommand(), keysCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), templatesCommand(), applyCommand(), exportCommand(),
+		schemaCommand(), policyCommand(), openapiCommand(), keysCommand(), versionCommand())
 	return cmd
 }
 

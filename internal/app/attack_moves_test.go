@@ -82,6 +82,7 @@ func (a *attack) moves() map[string]func() (path, body string) {
 		"POST /tenants":                                  both("/tenants", `{"name":"Mine","code":"<code>"}`),
 		"PATCH /tenants/{id}":                            one(both("/tenants/$alpha", `{"settings":{"inherit_permissions":true}}`), both("/tenants/$beta", `{"is_active":false}`)),
 		"DELETE /tenants/{id}":                           one(both("/tenants/$beta", ""), both("/tenants/$sub", "")),
+		"POST /manifest/apply":                           a.manifest,
 		"POST /tenants/{id}/sub-tenants":                 both("/tenants/$alpha/sub-tenants", `{"name":"Mine","code":"<code>"}`),
 	}
 }
@@ -98,4 +99,43 @@ func (a *attack) fill(text string) string {
 	}
 	name := a.name()
 	return strings.NewReplacer("<name>", name, "<code>", strings.ToUpper(strings.ReplaceAll(name, "_", "-"))).Replace(text)
+}
+
+// manifest applies one that somebody could gain by: it names what there is, so
+// that it is refused for nothing but what it would give.
+func (a *attack) manifest() (path, body string) {
+	own := func(table, what string) string {
+		return pick(a, a.column(a.t, "SELECT to_json("+what+")::text FROM sentinel."+table+" WHERE tenant_id = $1 ORDER BY 1", a.ids["alpha"]))
+	}
+	permission := func() string { return own("permissions", "id") }
+	role := func() string {
+		return pick(a, []string{own("roles", "id"), own("roles", "id"), jsonOf(a.ids["tenant_admin"]), jsonOf(a.ids["user_manager"])})
+	}
+	name := jsonOf(a.name())
+	return "/manifest/apply", pick(a, []func() string{
+		func() string {
+			return `{"manifest":{"version":1,"roles":[{"name":` + own("roles", "name") + `,"priority":` + pick(a, []string{"1", "899"}) + `,"permissions":[` + permission() + `]}]}}`
+		},
+		func() string {
+			return `{"manifest":{"version":1,"roles":[{"name":` + name + `,"parent":` + own("roles", "name") + `,"permissions":[` + permission() + `]}]}}`
+		},
+		func() string {
+			return `{"manifest":{"version":1,"roles":[{"name":` + own("roles", "name") + `,"is_active":` + pick(a, []string{"true", "false"}) + `}]}}`
+		},
+		func() string {
+			return `{"manifest":{"version":1,"groups":[{"name":` + own("groups", "name") + `,"roles":[` + role() + `]}]}}`
+		},
+		func() string {
+			return `{"manifest":{"version":1,"groups":[{"name":` + name + `,"roles":[` + role() + `]}]},"prune":` + pick(a, []string{"false", "false", "true"}) + `}`
+		},
+		func() string {
+			return `{"manifest":{"version":1,"permissions":[{"id":` + permission() + `,"name":"p","resource_path":"` + pick(a, []string{"vessel/*", "cargo/one", "api/*", "*"}) + `","actions":["*"]}]}}`
+		},
+		func() string {
+			return `{"manifest":{"version":1,"permissions":[{"name":` + name + `,"resource_path":"` + pick(a, []string{"vessel/*", "api/users"}) + `","actions":["read"]}],"roles":[{"name":` + own("roles", "name") + `,"permissions":[` + name + `]}]}}`
+		},
+		func() string {
+			return `{"manifest":{"version":1,"resources":[{"type":"vessel","code":` + name + `,"attributes":{"level":9}}]}}`
+		},
+	})()
 }

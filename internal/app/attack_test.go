@@ -190,7 +190,8 @@ func (a *attack) judge(t *testing.T, actor, move string, before, after standing)
 	t.Helper()
 	me := a.ids[actor]
 	mine := before.powers[me]
-	assigns := strings.Contains(move, "/roles ") || strings.Contains(move, "/users") || strings.Contains(move, "/service-accounts")
+	assigns := strings.Contains(move, "/roles ") || strings.Contains(move, "/users") || strings.Contains(move, "/service-accounts") ||
+		strings.Contains(move, "/manifest/apply") && strings.Contains(move, `"groups"`)
 	may := func(user, text, how string) {
 		gained++
 		require.NotEqual(t, me, user, "%s by %s: %s own %s", move, actor, how, text)
@@ -313,7 +314,7 @@ func (a *attack) refill(t *testing.T) {
 func (a *attack) recruit() {
 	a.t.Helper()
 	a.actors = a.actors[:0]
-	sections := []string{"users", "roles", "groups", "permissions", "resources", "service-accounts", "field-definitions", "imports"}
+	sections := []string{"users", "roles", "groups", "permissions", "resources", "service-accounts", "field-definitions", "imports", "manifest"}
 	for strength := range 6 {
 		role := a.name()
 		typ := pick(a, []string{"vessel", "cargo"})

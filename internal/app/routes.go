@@ -9,6 +9,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/health"
 	"github.com/sentinel-access/sentinel/internal/feature/importing"
 	"github.com/sentinel-access/sentinel/internal/feature/mailbox"
+	"github.com/sentinel-access/sentinel/internal/feature/manifest"
 	"github.com/sentinel-access/sentinel/internal/feature/navigation"
 	"github.com/sentinel-access/sentinel/internal/feature/permission"
 	"github.com/sentinel-access/sentinel/internal/feature/resource"
@@ -40,6 +41,7 @@ func (a *App) register() {
 	(&resource.Service{Write: a.writer}).Register(a.api)
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
+	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{

@@ -30,6 +30,7 @@ func allScenarios() []scenario {
 		fieldScenarios(),
 		navigationScenarios(),
 		directoryScenarios(),
+		manifestScenarios(),
 	)
 }
 
@@ -81,6 +82,7 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"PATCH /users/me":                              "one's own name to show, preferences, and what proves who one is",
 		"POST /users/{id}/change-password":             "one's own, with the current one",
 		"POST /permissions/check":                      "a question",
+		"POST /manifest/plan":                          "a question",
 		"POST /permissions/batch-check":                "a question",
 		"POST /field-definitions/validate":             "a question",
 		"POST /navigation/customize":                   "what the own menu shows, which decides nothing",

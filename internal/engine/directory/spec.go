@@ -27,7 +27,7 @@ type RoleSpec struct {
 	IsAssignable *bool          `json:"is_assignable,omitempty" yaml:"is_assignable,omitempty" doc:"Default true."`
 	IsActive     *bool          `json:"is_active,omitempty" yaml:"is_active,omitempty" doc:"Default true."`
 	Metadata     httpapi.Object `json:"metadata,omitempty" yaml:"metadata,omitempty"`
-	Permissions  []string       `json:"permissions,omitempty" yaml:"permissions,omitempty" maxItems:"10000" doc:"The names of the permissions that the role owns."`
+	Permissions  []string       `json:"permissions,omitzero" yaml:"permissions,omitempty" maxItems:"10000" doc:"The names of the permissions that the role owns."`
 }
 
 // Validate returns every offending member, with prefix before its path.
@@ -52,7 +52,7 @@ type GroupSpec struct {
 	Parent      string         `json:"parent,omitempty" yaml:"parent,omitempty" maxLength:"100" doc:"The name of the group that this one is in: its members are members there, too."`
 	IsActive    *bool          `json:"is_active,omitempty" yaml:"is_active,omitempty" doc:"Default true."`
 	Metadata    httpapi.Object `json:"metadata,omitempty" yaml:"metadata,omitempty"`
-	Roles       []string       `json:"roles,omitempty" yaml:"roles,omitempty" maxItems:"1000" doc:"The roles that the group has: names of this tenant's roles or of system roles, or CODE:name for a role of the ancestor with that code."`
+	Roles       []string       `json:"roles,omitzero" yaml:"roles,omitempty" maxItems:"1000" doc:"The roles that the group has: names of this tenant's roles or of system roles, or CODE:name for a role of the ancestor with that code."`
 }
 
 // Validate returns every offending member, with prefix before its path.

@@ -1,0 +1,436 @@
+package manifest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/crud"
+)
+
+var refusals = crud.Refusals{
+	"roles_name_not_reserved":        {Path: "manifest.roles", Message: "A role has the name of a system role. Choose another."},
+	"roles_name_key":                 {Path: "manifest.roles", Message: "Somebody made a role of that name meanwhile. Try again."},
+	"resources_code_not_uuid":        {Path: "manifest.resources", Message: "A code may not look like a UUID: it would be read as an id."},
+	"resources_parent_depth":         {Path: "manifest.resources", Message: "The tree would be deeper than 64."},
+	"roles_parent_depth":             {Path: "manifest.roles", Message: "The chain of parents would be longer than 64."},
+	"groups_parent_depth":            {Path: "manifest.groups", Message: "The chain of parents would be longer than 64."},
+	"menu_items_parent_no_cycle":     {Path: "manifest.menus", Message: "A menu item would be below itself, or more than 16 levels deep."},
+	"menu_items_parent_fk":           {Path: "manifest.menus", Message: "A menu item that would be deleted has others below it."},
+	"field_definitions_platform_key": {Path: "manifest.fields", Message: "A field of that name is defined by the platform for all tenants."},
+	"field_definitions_field_key":    {Path: "manifest.fields", Message: "Somebody defined that field meanwhile. Try again."},
+	"permissions_system_immutable":   {Path: "manifest.permissions", Message: "The permissions of system roles can be used, not changed."},
+	"group_roles_role_tenant":        {Path: "manifest.groups", Message: "A role cannot be given in this tenant."},
+}
+
+// table says how the objects of a kind are stored.
+type table struct {
+	kind, name string
+	// parent is the column of the object above, "" if there is none.
+	parent string
+	// columns are the others, with their types.
+	columns [][2]string
+	// row gives the values of the columns.
+	row func(a *applier, o *object) map[string]any
+}
+
+func tables() []table {
+	return []table{
+		{kind: nodeKind, name: "sentinel.resources", parent: "parent_id", row: nodeRow, columns: [][2]string{
+			{"type", "text"}, {"code", "text"}, {"name", "text"}, {"attributes", "jsonb"}, {"workflow_enabled", "boolean"}, {"workflow_config", "jsonb"}, {"is_active", "boolean"},
+		}},
+		{kind: permissionKind, name: "sentinel.permissions", row: permissionRow, columns: [][2]string{
+			{"name", "text"},
+			{"resource_type", "text"},
+			{"resource_id", "uuid"},
+			{"resource_path", "text"},
+			{"actions", "text[]"},
+			{"effect", "text"},
+			{"conditions", "jsonb"},
+			{"field_permissions", "jsonb"},
+			{"is_active", "boolean"},
+		}},
+		{kind: roleKind, name: "sentinel.roles", parent: "parent_role_id", row: roleRow, columns: [][2]string{
+			{"name", "text"}, {"display_name", "text"}, {"description", "text"}, {"priority", "integer"}, {"is_assignable", "boolean"}, {"metadata", "jsonb"}, {"is_active", "boolean"},
+		}},
+		{kind: groupKind, name: "sentinel.groups", parent: "parent_group_id", row: groupRow, columns: [][2]string{
+			{"name", "text"}, {"display_name", "text"}, {"description", "text"}, {"metadata", "jsonb"}, {"is_active", "boolean"},
+		}},
+		{kind: fieldKind, name: "sentinel.field_definitions", row: fieldRow, columns: [][2]string{
+			{"entity_type", "text"},
+			{"field_name", "text"},
+			{"field_type", "text"},
+			{"data_type", "text"},
+			{"storage_column", "text"},
+			{"storage_path", "text"},
+			{"display_name", "text"},
+			{"description", "text"},
+			{"validation_rules", "jsonb"},
+			{"default_visibility", "text"},
+			{"is_pii", "boolean"},
+			{"is_indexed", "boolean"},
+			{"is_required", "boolean"},
+			{"is_active", "boolean"},
+		}},
+		{kind: menuKind, name: "sentinel.menu_items", parent: "parent_id", row: menuRow, columns: [][2]string{
+			{"name", "text"},
+			{"display_name", "text"},
+			{"icon", "text"},
+			{"url", "text"},
+			{"resource_id", "uuid"},
+			{"required_permission", "text"},
+			{"display_order", "integer"},
+			{"is_visible", "boolean"},
+			{"metadata", "jsonb"},
+		}},
+	}
+}
+
+// write makes everything first, what others refer to before those, then deletes
+// the other way round.
+func (a *applier) write() error {
+	if err := a.writeSettings(); err != nil {
+		return err
+	}
+	for _, t := range tables() {
+		if err := a.save(t); err != nil {
+			return refusals.Refused(fmt.Errorf("write %s: %w", section(t.kind), err))
+		}
+	}
+	for _, set := range []struct{ kind, table, holder, member string }{
+		{roleKind, "sentinel.role_permissions", "role_id", "permission_id"},
+		{groupKind, "sentinel.group_roles", "group_id", "role_id"},
+	} {
+		if err := a.saveSets(set.kind, set.table, set.holder, set.member); err != nil {
+			return refusals.Refused(fmt.Errorf("write the sets of %s: %w", section(set.kind), err))
+		}
+	}
+	last := tables()
+	slices.Reverse(last)
+	for _, t := range last {
+		if err := a.remove(t); err != nil {
+			return refusals.Refused(fmt.Errorf("delete %s: %w", section(t.kind), err))
+		}
+	}
+	return a.fieldsApart()
+}
+
+// save makes and changes the objects of one table. While some of them are not
+// there yet, objects that will be below those have no parent: every line is at
+// every moment a part of one that there will be, so that no order is needed in
+// which they turn around.
+func (a *applier) save(t table) error {
+	var changed, later []map[string]any
+	fresh := map[string]*object{}
+	for _, s := range a.of(t.kind) {
+		if s.before == nil {
+			fresh[s.after.name] = s.after
+		}
+	}
+	var news []*object
+	for _, s := range a.of(t.kind) {
+		switch {
+		case s.after == nil:
+		case s.before == nil:
+			news = append(news, s.after)
+		default:
+			row := t.row(a, s.after)
+			row["id"] = s.after.id
+			if parent := s.after.text("parent"); t.parent != "" && parent != "" {
+				if fresh[parent] != nil {
+					later = append(later, map[string]any{"id": s.after.id, t.parent: fresh[parent].id})
+				} else {
+					row[t.parent] = a.parentID(t.kind, parent)
+				}
+			}
+			changed = append(changed, row)
+		}
+	}
+	if err := a.update(t, changed); err != nil {
+		return err
+	}
+	for _, level := range levels(t, news, fresh) {
+		rows := make([]map[string]any, len(level))
+		for i, o := range level {
+			rows[i] = t.row(a, o)
+			rows[i]["id"] = o.id
+			if parent := o.text("parent"); t.parent != "" && parent != "" {
+				rows[i][t.parent] = a.parentID(t.kind, parent)
+			}
+		}
+		if err := a.insert(t, rows); err != nil {
+			return err
+		}
+	}
+	return a.update(table{name: t.name, parent: t.parent}, later)
+}
+
+// levels are new objects with those first that others are below.
+func levels(t table, news []*object, fresh map[string]*object) [][]*object {
+	if t.parent == "" {
+		return [][]*object{news}
+	}
+	depths := map[*object]int{}
+	var depth func(o *object) int
+	depth = func(o *object) int {
+		if d, known := depths[o]; known {
+			return d
+		}
+		d := 0
+		if above := fresh[o.text("parent")]; above != nil {
+			d = depth(above) + 1
+		}
+		depths[o] = d
+		return d
+	}
+	var out [][]*object
+	for _, o := range news {
+		d := depth(o)
+		for len(out) <= d {
+			out = append(out, nil)
+		}
+		out[d] = append(out[d], o)
+	}
+	return out
+}
+
+// parentID finds the object above by its name, among what there will be.
+func (a *applier) parentID(kind, name string) uuid.UUID {
+	if a.parents[kind] == nil {
+		all := names(a.outcome.result[kind])
+		if kind == menuKind {
+			for _, o := range a.current.menus {
+				for _, name := range []string{o.name, o.id.String()} {
+					if all[name] == nil {
+						all[name] = o
+					}
+				}
+			}
+		}
+		a.parents[kind] = all
+	}
+	return a.parents[kind][name].id
+}
+
+// columnsOf are the table's columns for a statement, those that are written.
+func (t table) columnsOf() (list, typed []string) {
+	columns := t.columns
+	if t.parent != "" {
+		columns = append(slices.Clone(columns), [2]string{t.parent, "uuid"})
+	}
+	for _, c := range columns {
+		list, typed = append(list, c[0]), append(typed, c[0]+" "+c[1])
+	}
+	return list, typed
+}
+
+func (a *applier) insert(t table, rows []map[string]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	list, typed := t.columnsOf()
+	if t.kind == roleKind {
+		list, typed = append(list, "created_by", "created_by_tenant"), append(typed, "created_by uuid", "created_by_tenant uuid")
+	}
+	return a.exec(`
+INSERT INTO `+t.name+` (tenant_id, id, `+strings.Join(list, ", ")+`)
+SELECT $2, x.id, x.`+strings.Join(list, ", x.")+`
+FROM jsonb_to_recordset($1::jsonb) AS x (id uuid, `+strings.Join(typed, ", ")+`)`, rows, a.tenant)
+}
+
+func (a *applier) update(t table, rows []map[string]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	list, typed := t.columnsOf()
+	sets := make([]string, len(list))
+	for i, c := range list {
+		sets[i] = c + " = x." + c
+	}
+	return a.exec(`
+UPDATE `+t.name+` o
+SET `+strings.Join(sets, ", ")+`
+FROM jsonb_to_recordset($1::jsonb) AS x (id uuid, `+strings.Join(typed, ", ")+`)
+WHERE o.tenant_id = $2
+AND o.id = x.id`, rows, a.tenant)
+}
+
+// remove deletes in one statement, so that a parent goes with those below it.
+func (a *applier) remove(t table) error {
+	var ids []uuid.UUID
+	for _, s := range a.of(t.kind) {
+		if s.after == nil {
+			ids = append(ids, s.before.id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return a.exec(`
+DELETE FROM `+t.name+`
+WHERE tenant_id = $2
+AND id IN (SELECT CAST(x AS uuid) FROM jsonb_array_elements_text($1::jsonb) x)`, ids, a.tenant)
+}
+
+// saveSets takes from the holders what they have and shall not, and gives them
+// what they lack.
+func (a *applier) saveSets(kind, name, holder, member string) error {
+	caller, _ := identity.PrincipalFrom(a.ctx)
+	var gone, made []map[string]any
+	for _, s := range a.of(kind) {
+		if s.after == nil {
+			continue
+		}
+		has := map[*object]bool{}
+		if s.before != nil {
+			for _, o := range s.before.set {
+				has[o.self()] = true
+			}
+		}
+		for _, o := range difference(s) {
+			row := map[string]any{
+				"holder": s.after.id, "member": o.id, "owner": o.owner, "by": caller.UserID, "by_tenant": caller.HomeTenantID,
+			}
+			if has[o] {
+				gone = append(gone, row)
+			} else {
+				made = append(made, row)
+			}
+		}
+	}
+	if len(gone) > 0 {
+		err := a.exec(`
+DELETE FROM `+name+` o
+USING jsonb_to_recordset($1::jsonb) AS x (holder uuid, member uuid)
+WHERE o.tenant_id = $2
+AND o.`+holder+` = x.holder
+AND o.`+member+` = x.member`, gone, a.tenant)
+		if err != nil {
+			return err
+		}
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	more, value := "", ""
+	if kind == groupKind {
+		more, value = ", role_tenant_id", ", x.owner"
+	}
+	return a.exec(`
+INSERT INTO `+name+` (tenant_id, `+holder+`, `+member+`, granted_by, granted_by_tenant`+more+`)
+SELECT $2, x.holder, x.member, x.by, x.by_tenant`+value+`
+FROM jsonb_to_recordset($1::jsonb) AS x (holder uuid, member uuid, owner uuid, by uuid, by_tenant uuid)`, made, a.tenant)
+}
+
+// writeSettings writes those that change, and leaves the others as they are.
+func (a *applier) writeSettings() error {
+	set, gone := map[string]any{}, []string{}
+	for _, s := range a.of(settingKind) {
+		if s.after == nil {
+			gone = append(gone, s.before.name)
+		} else {
+			set[s.after.name] = s.after.members["value"]
+		}
+	}
+	if len(set)+len(gone) == 0 {
+		return nil
+	}
+	return a.exec(`
+UPDATE sentinel.tenants
+SET settings = (settings - $3::text[]) || $1::jsonb
+WHERE id = $2`, set, a.tenant, gone)
+}
+
+func (a *applier) exec(sql string, rows any, args ...any) error {
+	raw, err := json.Marshal(rows)
+	if err != nil {
+		return fmt.Errorf("encode rows: %w", err)
+	}
+	_, err = a.Pgx.Exec(a.ctx, sql, append([]any{string(raw)}, args...)...)
+	return err
+}
+
+func orEmpty(value map[string]any) map[string]any {
+	if value == nil {
+		return map[string]any{}
+	}
+	return value
+}
+
+func nodeRow(_ *applier, o *object) map[string]any {
+	s, _ := o.spec.(*directory.NodeSpec)
+	name := s.Name
+	if name == "" {
+		name = s.Code
+	}
+	return map[string]any{
+		"type": s.Type, "code": s.Code, "name": name, "attributes": orEmpty(s.Attributes), "workflow_enabled": s.WorkflowEnabled,
+		"workflow_config": orEmpty(s.WorkflowConfig), "is_active": o.flag("is_active"),
+	}
+}
+
+func permissionRow(a *applier, o *object) map[string]any {
+	s, _ := o.spec.(*directory.PermissionSpec)
+	row := map[string]any{
+		"name": s.Name, "actions": s.Actions, "effect": "allow", "conditions": orEmpty(s.Conditions), "field_permissions": s.FieldPermissions,
+		"is_active": o.flag("is_active"),
+	}
+	if s.Effect != "" {
+		row["effect"] = s.Effect
+	}
+	if s.FieldPermissions == nil {
+		row["field_permissions"] = map[string]string{}
+	}
+	if s.Node != "" {
+		row["resource_type"], _, _ = strings.Cut(s.Node, ":")
+		row["resource_id"] = a.parentID(nodeKind, s.Node)
+	} else {
+		row["resource_path"] = o.text("resource_path")
+		row["resource_type"], _, _ = strings.Cut(s.ResourcePath, "/")
+	}
+	return row
+}
+
+func roleRow(a *applier, o *object) map[string]any {
+	s, _ := o.spec.(*directory.RoleSpec)
+	caller, _ := identity.PrincipalFrom(a.ctx)
+	return map[string]any{
+		"name": s.Name, "display_name": s.DisplayName, "description": s.Description, "priority": s.Priority,
+		"is_assignable": o.flag("is_assignable"), "metadata": orEmpty(s.Metadata), "is_active": o.flag("is_active"),
+		"created_by": caller.UserID, "created_by_tenant": caller.HomeTenantID,
+	}
+}
+
+func groupRow(_ *applier, o *object) map[string]any {
+	s, _ := o.spec.(*directory.GroupSpec)
+	return map[string]any{
+		"name": s.Name, "display_name": s.DisplayName, "description": s.Description, "metadata": orEmpty(s.Metadata), "is_active": o.flag("is_active"),
+	}
+}
+
+func fieldRow(_ *applier, o *object) map[string]any {
+	m := definition(o)
+	return map[string]any{
+		"entity_type": m.EntityType, "field_name": m.FieldName, "field_type": m.FieldType, "data_type": m.DataType,
+		"storage_column": m.StorageColumn, "storage_path": m.StoragePath, "display_name": m.DisplayName, "description": m.Description,
+		"validation_rules": m.ValidationRules, "default_visibility": m.DefaultVisibility, "is_pii": m.IsPII, "is_indexed": m.IsIndexed,
+		"is_required": m.IsRequired, "is_active": m.IsActive,
+	}
+}
+
+func menuRow(a *applier, o *object) map[string]any {
+	s, _ := o.spec.(*directory.MenuSpec)
+	row := map[string]any{
+		"name": s.Name, "display_name": s.DisplayName, "icon": s.Icon, "url": s.URL, "required_permission": s.RequiredPermission,
+		"display_order": s.DisplayOrder, "is_visible": o.flag("is_visible"), "metadata": orEmpty(s.Metadata),
+	}
+	if node := o.text("node"); node != "" {
+		row["resource_id"] = a.parentID(nodeKind, node)
+	}
+	return row
+}
