@@ -147,6 +147,10 @@ func fieldPermissionScenarios() []scenario {
 		{name: "list of a role", as: "admin", route: "GET /permissions", path: "/permissions?role_id=$reader&sort=name", status: 200, want: map[string]any{"meta.pagination.total": 2, "data.0.id": "$reads", "data.1.name": "g"}},
 		{name: "list for an action", as: "admin", route: "GET /permissions", path: "/permissions?action=scrap&is_active=true", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.id": "$loose"}},
 		{name: "list on a node", as: "admin", route: "GET /permissions", path: "/permissions?resource_id=$fleet", status: 200, want: map[string]any{"meta.pagination.total": 0}},
+		{name: "a user's permissions on the sections", as: "admin", route: "GET /users/{id}/permissions", path: "/users/$admin/permissions?resource_type=api", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.resource_path": "api/*"}},
+		{name: "and on a type", as: "admin", route: "GET /users/{id}/permissions", path: "/users/$admin/permissions?resource_type=vessel&include_conditions=false", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.resource_path": "*/*", "data.0.conditions": nil}},
+		{name: "an account is locked", as: "admin", route: "POST /users/{id}/lock", path: "/users/$manager/lock", body: `{"reason":"x"}`, status: 200, audit: []string{"user.lock success"}, writes: []string{"users"}},
+		{name: "and may do nothing", as: "admin", route: "GET /users/{id}/permissions", path: "/users/$manager/permissions", status: 200, want: map[string]any{"meta.pagination.total": 0}},
 		{name: "list of inactive ones", as: "admin", route: "GET /permissions", path: "/permissions?is_active=false", status: 200, want: map[string]any{"meta.pagination.total": 0}},
 	}
 }
