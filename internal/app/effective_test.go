@@ -251,7 +251,7 @@ func (d *drawn) account(i int) {
 	id := uuid.NewString()
 	d.users = append(d.users, id)
 	d.sql("INSERT INTO sentinel.users (id, tenant_id, email, is_active, locked_until) VALUES ($1, $2, $3, $4, now() + CAST($5 AS interval))",
-		id, d.tenant, fmt.Sprint(i, "@below.example"), !(d.seldom("user inactive") && d.seldom("indeed")), d.one("locked", "-1 day", "-1 day", "-1 day", "-1 day", "1 day"))
+		id, d.tenant, fmt.Sprint(i, "@below.example"), !d.seldom("user inactive") || !d.seldom("indeed"), d.one("locked", "-1 day", "-1 day", "-1 day", "-1 day", "1 day"))
 	for level, owner := range []string{d.above, d.tenant} {
 		for _, role := range d.roles[level] {
 			if !rapid.Bool().Draw(d.T, "assigned") {

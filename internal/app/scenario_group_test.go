@@ -33,6 +33,7 @@ func groupScenarios() []scenario {
 
 		{name: "give roles", as: "admin", route: "POST /groups/{id}/roles", path: "/groups/$east/roles", body: `{"role_ids":["$inspector","$auditor"]}`, status: 200, want: map[string]any{"data.added": 2}, audit: []string{"group.add_roles success"}, writes: []string{"group_roles"}},
 		{name: "roles", as: "admin", route: "GET /groups/{id}/roles", path: "/groups/$east/roles", status: 200, want: map[string]any{"meta.pagination.total": 2, "data.0.granted_by": "$admin"}},
+		{name: "roles by name", as: "admin", route: "GET /groups/{id}/roles", path: "/groups/$ops/roles", status: 200, want: map[string]any{"data.0.role_id": "$reader", "data.0.name": "reader", "data.1": nil}},
 		{name: "give super_admin", as: "admin", route: "POST /groups/{id}/roles", path: "/groups/$east/roles", body: `{"role_ids":["$super_admin"]}`, status: 409, fields: []string{"role_ids"}},
 		{name: "a manager gives a group an administrator's role", as: "manager", route: "POST /groups/{id}/roles", path: "/groups/$west/roles", body: `{"role_ids":["$tenant_admin"]}`, status: 403, audit: []string{"group.add_roles denied"}},
 		{name: "a manager moves a group below a stronger one", as: "manager", route: "PATCH /groups/{id}", path: "/groups/$west", body: `{"parent_group_id":"$east"}`, status: 403, audit: []string{"group.update denied"}},

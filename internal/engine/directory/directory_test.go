@@ -30,7 +30,7 @@ func TestPermissionInput_Validate(t *testing.T) {
 	in := good()
 	require.Empty(t, in.Validate(""))
 	in.FieldPermissions = many(200)
-	in.FieldPermissions["hazardousMaterialCode"], in.FieldPermissions["_x.y-z"] = "write", "hidden"
+	in.FieldPermissions["hazardousMaterialCode"], in.FieldPermissions["_x-y"] = "write", "hidden"
 	delete(in.FieldPermissions, "f0")
 	delete(in.FieldPermissions, "f1")
 	require.Empty(t, in.Validate(""))

@@ -15,7 +15,7 @@ import (
 // maxFields is how many fields one permission may name.
 const maxFields = 200
 
-var fieldPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,99}$`)
+var fieldPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,99}$`)
 
 // CheckFieldName returns what is wrong with the name of a field, "" if nothing
 // is.
@@ -23,7 +23,7 @@ func CheckFieldName(s string) string {
 	if fieldPattern.MatchString(s) {
 		return ""
 	}
-	return "must begin with a letter or _ and hold only letters, digits and _ . - (at most 100 characters)"
+	return "must begin with a letter or _ and hold only letters, digits, _ and - (at most 100 characters)"
 }
 
 // checkFields returns every offending member of field_permissions, in the order

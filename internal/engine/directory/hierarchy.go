@@ -80,7 +80,9 @@ ORDER BY depth`), args).Scan(&h.Ancestors).Error
 	if err != nil {
 		return nil, fmt.Errorf("%ss above: %w", l.kind, err)
 	}
-	// One level and one row more than is shown tell whether there are.
+	// One level and one row more than is shown tell whether there are. Each one's
+	// children are looked up by themselves, however many roles a tenant has that
+	// the planner has not met.
 	err = tx.Raw(l.filled(`
 WITH RECURSIVE down (id, name, display_name, parent_id, is_active, depth, path) AS (
   SELECT id, name, display_name, <parent>, is_active, 0, '<kind>:' || name
@@ -88,11 +90,16 @@ WITH RECURSIVE down (id, name, display_name, parent_id, is_active, depth, path) 
   WHERE tenant_id = @tenant
   AND id = @id
   UNION ALL
-  SELECT t.id, t.name, t.display_name, t.<parent>, t.is_active, d.depth + 1, '<kind>:' || t.name || ' > ' || d.path
-  FROM <table> t
-  JOIN down d ON t.<parent> = d.id
-  WHERE t.tenant_id = @tenant
-  AND d.depth <= @depth
+  SELECT t.id, t.name, t.display_name, t.parent_id, t.is_active, d.depth + 1, '<kind>:' || t.name || ' > ' || d.path
+  FROM down d
+  CROSS JOIN LATERAL (
+    SELECT id, name, display_name, <parent> AS parent_id, is_active
+    FROM <table>
+    WHERE tenant_id = @tenant
+    AND <parent> = d.id
+    OFFSET 0
+  ) t
+  WHERE d.depth <= @depth
 )
 SELECT *
 FROM down

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
@@ -216,7 +217,7 @@ func (a *asker) answer(d *engine.Decision) *Answer {
 type EffectiveIn struct {
 	ID uuid.UUID `path:"id" doc:"The user's id."`
 	httpapi.PageIn
-	ResourceType      string            `query:"resource_type" maxLength:"100" doc:"Only permissions on this type, or on all."`
+	ResourceType      string            `query:"resource_type" maxLength:"100" doc:"Only permissions on this type, or on all. What flows down from a registered node of another type is left out."`
 	IncludeInherited  httpapi.Opt[bool] `query:"include_inherited" doc:"Default true: also what comes by groups and parents."`
 	IncludeConditions httpapi.Opt[bool] `query:"include_conditions" doc:"Default true."`
 	IncludeFields     bool              `query:"include_field_permissions" doc:"Default false: also what each permission says of fields."`
@@ -228,6 +229,12 @@ type Effective struct {
 	Role      string `json:"role"`
 	Path      string `json:"path" doc:"Such as user > group:apac-team > role:inspector > role:viewer."`
 	Inherited bool   `json:"inherited"`
+}
+
+// isOn reports whether a permission is on a type, or on all: the platform's own
+// sections are in no "all".
+func isOn(g *grants.Grant, typ string) bool {
+	return g.ResourceType == typ || g.ResourceType == "*" && typ != grants.APIType
 }
 
 func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.Page[Effective], err error) {
@@ -254,7 +261,7 @@ func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.
 		if in.IncludeInherited.Set && !in.IncludeInherited.Value && e.Inherited {
 			continue
 		}
-		if in.ResourceType != "" && e.Grant.ResourceType != in.ResourceType && e.Grant.ResourceType != "*" {
+		if in.ResourceType != "" && !isOn(e.Grant, in.ResourceType) {
 			continue
 		}
 		view := Effective{Permission: directory.ViewGrant(e.Grant), Role: e.Role, Path: e.Path, Inherited: e.Inherited}

@@ -117,19 +117,30 @@ func (s *Service) removeUser(ctx context.Context, in *MemberIn) error {
 // HeldRole is a role that a group has.
 type HeldRole struct {
 	RoleID    uuid.UUID  `json:"role_id"`
+	Name      string     `json:"name" doc:"The role's name; empty for one that is inactive, or that the tenant can use no more."`
 	GrantedBy *uuid.UUID `json:"granted_by" nullable:"true"`
 	GrantedAt time.Time  `json:"granted_at"`
 }
 
 func (s *Service) roles(ctx context.Context, in *PageOfIn) (page httpapi.Page[HeldRole], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
+	snapshot, err := s.Write.Engine.Snapshot(ctx, tenant)
+	if err != nil {
+		return page, err
+	}
+	name := func(role uuid.UUID) string {
+		if at, usable := snapshot.Graph.Index(rbac.Role(role)); usable {
+			return snapshot.RoleAt(at).Name
+		}
+		return ""
+	}
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
 		if _, err := crud.One[models.Group](tx, tenant, in.ID, "group"); err != nil {
 			return err
 		}
 		q := tx.Where("tenant_id = ? AND group_id = ?", tenant, in.ID)
 		page, err = crud.List(q, in.PageIn, crud.Order{}, func(m *models.GroupRole) *HeldRole {
-			return &HeldRole{RoleID: m.RoleID, GrantedBy: m.GrantedBy, GrantedAt: m.CreatedAt}
+			return &HeldRole{RoleID: m.RoleID, Name: name(m.RoleID), GrantedBy: m.GrantedBy, GrantedAt: m.CreatedAt}
 		})
 		return err
 	})

@@ -81,6 +81,17 @@ func (s *Service) read(ctx context.Context, in *IDIn) (out *Detail, err error) {
 	return out, nil
 }
 
+// written shows a role after a write that has succeeded, whatever comes of
+// reading what it inherits.
+func (s *Service) written(ctx context.Context, made *Role) *Detail {
+	d, err := s.read(ctx, &IDIn{ID: made.ID})
+	if err != nil {
+		s.Write.Logger.WarnContext(ctx, "read a role after a write", "error", err, "role_id", made.ID)
+		return &Detail{Role: *made, Inherited: []Inherited{}, Truncated: true}
+	}
+	return d
+}
+
 // inherited lists the permissions of the roles above one, nearer roles first as
 // the graph has them, up to the bound.
 func inherited(s *engine.Snapshot, role uuid.UUID) (list []Inherited, truncated bool) {

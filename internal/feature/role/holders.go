@@ -111,30 +111,65 @@ func (h *holding) find(tx *db.Tx, inherited bool) error {
 	return nil
 }
 
-const heldSQL = `
-  SELECT user_id
-  FROM sentinel.user_roles
-  WHERE tenant_id = @tenant
-  AND role_id = ANY(CAST(@roles AS uuid[]))
-  UNION
-  SELECT user_id
-  FROM sentinel.user_groups
-  WHERE tenant_id = @tenant
-  AND group_id = ANY(CAST(@groups AS uuid[]))`
+// assignedSQL are the accounts to which one of the roles is assigned, each once
+// where there is but one role; memberSQL those that are in one of the groups.
+const (
+	assignedSQL = `
+  SELECT has.user_id
+  FROM unnest(CAST(@roles AS uuid[])) r (role_id)
+  CROSS JOIN LATERAL (
+    SELECT user_id
+    FROM sentinel.user_roles
+    WHERE tenant_id = @tenant
+    AND role_id = r.role_id
+    OFFSET 0
+  ) has`
+	memberSQL = `
+  SELECT has.user_id
+  FROM unnest(CAST(@groups AS uuid[])) g (group_id)
+  CROSS JOIN LATERAL (
+    SELECT user_id
+    FROM sentinel.user_groups
+    WHERE tenant_id = @tenant
+    AND group_id = g.group_id
+    OFFSET 0
+  ) has`
+)
 
 func (h *holding) page(tx *db.Tx, in httpapi.PageIn) (page httpapi.Page[Holder], err error) {
 	args := map[string]any{
 		"tenant": h.tenant, "role": h.role, "roles": db.UUIDs(h.roles), "groups": db.UUIDs(h.groups),
 		"limit": in.Limit, "offset": in.Offset(), "most": maxWays,
 	}
-	if err := tx.Raw("SELECT count(*) FROM ("+heldSQL+") held", args).Scan(&page.Total).Error; err != nil {
-		return page, fmt.Errorf("count holders: %w", err)
+	held := assignedSQL
+	if len(h.roles)+len(h.groups) > 1 {
+		held += "\n  UNION" + memberSQL
 	}
-	var users []uuid.UUID
-	err = tx.Raw("SELECT user_id FROM ("+heldSQL+") held ORDER BY user_id LIMIT @limit OFFSET @offset", args).Scan(&users).Error
+	// One reading serves the count and the page; an empty page is a row without
+	// an account.
+	var found []struct {
+		Total  int64
+		UserID *uuid.UUID
+	}
+	err = tx.Raw(`
+WITH held AS MATERIALIZED (`+held+`
+)
+SELECT counted.total, paged.user_id
+FROM (SELECT count(*) AS total FROM held) counted
+LEFT JOIN (SELECT user_id FROM held ORDER BY user_id LIMIT @limit OFFSET @offset) paged ON true
+ORDER BY paged.user_id`, args).Scan(&found).Error
 	if err != nil {
 		return page, fmt.Errorf("list holders: %w", err)
 	}
+	var users []uuid.UUID
+	for _, f := range found {
+		page.Total = f.Total
+		if f.UserID != nil {
+			users = append(users, *f.UserID)
+		}
+	}
+	// Account by account, as above role by role: whatever the planner thinks of
+	// lists and tenants that it has not met.
 	args["users"] = db.UUIDs(users)
 	var rows []struct {
 		UserID   uuid.UUID
@@ -146,17 +181,28 @@ SELECT *
 FROM (
   SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY role_id IS DISTINCT FROM @role, given_at, role_id, group_id) AS place
   FROM (
-    SELECT user_id, role_id, CAST(NULL AS uuid) AS group_id, is_active, valid_from, expires_at, granted_by AS given_by, granted_at AS given_at
-    FROM sentinel.user_roles
-    WHERE tenant_id = @tenant
-    AND user_id = ANY(CAST(@users AS uuid[]))
-    AND role_id = ANY(CAST(@roles AS uuid[]))
+    SELECT u.user_id, has.role_id, CAST(NULL AS uuid) AS group_id, has.is_active, has.valid_from, has.expires_at,
+      has.granted_by AS given_by, has.granted_at AS given_at
+    FROM unnest(CAST(@users AS uuid[])) u (user_id)
+    CROSS JOIN LATERAL (
+      SELECT role_id, is_active, valid_from, expires_at, granted_by, granted_at
+      FROM sentinel.user_roles
+      WHERE tenant_id = @tenant
+      AND user_id = u.user_id
+      OFFSET 0
+    ) has
+    WHERE has.role_id = ANY(CAST(@roles AS uuid[]))
     UNION ALL
-    SELECT user_id, NULL, group_id, true, NULL, NULL, added_by, created_at
-    FROM sentinel.user_groups
-    WHERE tenant_id = @tenant
-    AND user_id = ANY(CAST(@users AS uuid[]))
-    AND group_id = ANY(CAST(@groups AS uuid[]))
+    SELECT u.user_id, NULL, has.group_id, true, NULL, NULL, has.added_by, has.created_at
+    FROM unnest(CAST(@users AS uuid[])) u (user_id)
+    CROSS JOIN LATERAL (
+      SELECT group_id, added_by, created_at
+      FROM sentinel.user_groups
+      WHERE tenant_id = @tenant
+      AND user_id = u.user_id
+      OFFSET 0
+    ) has
+    WHERE has.group_id = ANY(CAST(@groups AS uuid[]))
   ) held
 ) ways
 WHERE place <= @most

@@ -180,7 +180,7 @@ type CreateIn struct {
 func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Detail], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	caller, _ := identity.PrincipalFrom(ctx)
-	var id uuid.UUID
+	var made *Role
 	err = s.Write.Granting(ctx, "role.create", func(w *change.Write) (granting.Change, error) {
 		b := &in.Body
 		m, err := insert(w, &models.Role{
@@ -191,18 +191,14 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 		if err != nil {
 			return granting.Change{}, err
 		}
-		id = m.ID
+		made = view(m)
 		return granting.Change{Content: []string{rbac.Role(m.ID)}},
-			w.Record(audit.Event{Action: "role.create", ResourceType: "role", ResourceID: m.ID, After: view(m)})
+			w.Record(audit.Event{Action: "role.create", ResourceType: "role", ResourceID: m.ID, After: made})
 	})
 	if err != nil {
 		return created, err
 	}
-	role, err := s.read(ctx, &IDIn{ID: id})
-	if err != nil {
-		return created, err
-	}
-	return httpapi.Created[Detail]{Location: "/roles/" + id.String(), Data: *role}, nil
+	return httpapi.Created[Detail]{Location: "/roles/" + made.ID.String(), Data: *s.written(ctx, made)}, nil
 }
 
 // insert stores a new role, below a parent of the same tenant if it has one.

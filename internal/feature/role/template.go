@@ -60,13 +60,13 @@ func (s *Service) fromTemplate(ctx context.Context, in *FromTemplateIn) (created
 	if err != nil {
 		return created, err
 	}
-	var id uuid.UUID
+	var made *Role
 	err = s.Write.Granting(ctx, "role.create", func(w *change.Write) (granting.Change, error) {
 		m, err := insert(w, in.role(ctx, tenant, draft), templateRefusals())
 		if err != nil {
 			return granting.Change{}, err
 		}
-		id = m.ID
+		made = view(m)
 		ids := make([]uuid.UUID, len(draft.Permissions))
 		for i := range draft.Permissions {
 			p, err := directory.CreatePermission(w, tenant, &draft.Permissions[i], "")
@@ -79,16 +79,12 @@ func (s *Service) fromTemplate(ctx context.Context, in *FromTemplateIn) (created
 			return granting.Change{}, err
 		}
 		return granting.Change{Nodes: []string{rbac.Role(m.ID)}, Content: []string{rbac.Role(m.ID)}},
-			w.Record(audit.Event{Action: "role.create", ResourceType: "role", ResourceID: m.ID, After: templated{view(m), template.Name, ids}})
+			w.Record(audit.Event{Action: "role.create", ResourceType: "role", ResourceID: m.ID, After: templated{made, template.Name, ids}})
 	})
 	if err != nil {
 		return created, err
 	}
-	role, err := s.read(ctx, &IDIn{ID: id})
-	if err != nil {
-		return created, err
-	}
-	return httpapi.Created[Detail]{Location: "/roles/" + id.String(), Data: *role}, nil
+	return httpapi.Created[Detail]{Location: "/roles/" + made.ID.String(), Data: *s.written(ctx, made)}, nil
 }
 
 // role is the draft with what the caller says otherwise.

@@ -29,6 +29,7 @@ func custom(w *change.Write, tenant, id uuid.UUID) (*models.Role, error) {
 
 func (s *Service) update(ctx context.Context, in *UpdateIn) (*Detail, error) {
 	tenant, _ := identity.TenantFrom(ctx)
+	var made *Role
 	err := s.Write.Granting(ctx, "role.update", func(w *change.Write) (granting.Change, error) {
 		m, err := custom(w, tenant, in.ID)
 		if err != nil {
@@ -68,13 +69,14 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (*Detail, error) {
 		if m, err = crud.One[models.Role](w.Tx, tenant, m.ID, "role"); err != nil {
 			return granting.Change{}, err
 		}
+		made = view(m)
 		return granting.Change{Nodes: content[:1], Content: content},
-			w.Record(audit.Event{Action: "role.update", ResourceType: "role", ResourceID: m.ID, Before: before, After: view(m)})
+			w.Record(audit.Event{Action: "role.update", ResourceType: "role", ResourceID: m.ID, Before: before, After: made})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.read(ctx, &in.IDIn)
+	return s.written(ctx, made), nil
 }
 
 // DeleteIn names the role to delete.
