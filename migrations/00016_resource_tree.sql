@@ -94,6 +94,9 @@ CREATE TRIGGER make_path_update BEFORE UPDATE ON sentinel.resources
 CREATE OR REPLACE FUNCTION sentinel.keep_path() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, sentinel, pg_temp
+    -- Row by row through the indexes: a plan by hash would read all of the table.
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
     AS $$
 BEGIN
     -- By the parents and not by what the parents' lineages and paths are so far:
