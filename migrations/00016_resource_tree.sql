@@ -49,9 +49,9 @@ CREATE INDEX resources_lineage_idx ON sentinel.resources (tenant_id, lineage) IN
 -- Children in their order.
 CREATE INDEX resources_children_idx ON sentinel.resources (tenant_id, parent_id, code, id);
 DROP INDEX sentinel.resources_parent_idx;
--- Whether anything of a type stands below a node.
-CREATE INDEX resources_type_lineage_idx ON sentinel.resources (tenant_id, type, lineage);
--- The orders of the list; by type it is ordered by resources_type_code_key.
+-- Whether anything of a type stands below a node, and the list by type.
+CREATE INDEX resources_type_lineage_idx ON sentinel.resources (tenant_id, type, lineage) INCLUDE (id);
+-- The other orders of the list.
 CREATE INDEX resources_name_idx ON sentinel.resources (tenant_id, name, id);
 CREATE INDEX resources_code_idx ON sentinel.resources (tenant_id, code, id);
 
@@ -94,6 +94,9 @@ CREATE TRIGGER make_path_update BEFORE UPDATE ON sentinel.resources
 CREATE OR REPLACE FUNCTION sentinel.keep_path() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, sentinel, pg_temp
+    -- Row by row through the indexes: a plan by hash would read all of the table.
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
     AS $$
 BEGIN
     -- By the parents and not by what the parents' lineages and paths are so far:

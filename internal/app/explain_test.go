@@ -159,6 +159,13 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		{"search", get("/users?search=anna.abel.500@"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx"}}},
 		{"search of a letter", get("/users?search=a"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx", "search_entries_pkey"}}},
 		{"resources by code", get("/resources?search=node-777"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx"}}},
+		{"resources by name", get("/resources?sort=name&order=desc"), map[string][]string{"ORDER BY": {"resources_name_idx"}}},
+		{"resources by type", get("/resources?sort=type"), map[string][]string{"ORDER BY": {"resources_type_lineage_idx"}}},
+		{"a subtree", get("/resources?below=$family"), map[string][]string{"count(": {"resources_lineage_idx"}}},
+		{"children", get("/resources/$family/children?"), map[string][]string{"count(": {"resources_children_idx"}, "ORDER BY": {"resources_children_idx"}}},
+		{"a tree", get("/resources/tree?depth=3"), map[string][]string{"IS NULL": {"resources_children_idx"}, "count(": {"resources_children_idx"}, "LATERAL": {"resources_children_idx"}}},
+		{"a tree of a type", get("/resources/tree?depth=3&type=page"), map[string][]string{"EXISTS": {"resources_type_lineage_idx"}, "LATERAL": {"resources_children_idx"}}},
+		{"a search in a subtree", get("/resources?below=$family&search=node-77"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx"}}},
 		{"a write", func(t *testing.T) {
 			answer := w.send(request{method: http.MethodPatch, path: "/users/$someone", body: `{"display_name":"Renamed"}`}, boss)
 			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
@@ -199,6 +206,25 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a move", func(t *testing.T) {
+		defer w.within(t)()
+		moved := w.column(t, "SELECT count(*)::text FROM sentinel.resources WHERE tenant_id = $1 AND path LIKE 'node-3/%'", w.ids["large"])
+		require.Equal(t, []string{"11110"}, moved)
+		p.take(t)
+		answer := w.send(request{method: http.MethodPost, path: "/resources/$family/move", body: `{"parent_id":"` + w.column(t, "SELECT id::text FROM sentinel.resources WHERE tenant_id = $1 AND code = 'node-4'", w.ids["large"])[0] + `"}`}, boss)
+		require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
+		var writes []string
+		for _, e := range p.take(t) {
+			if strings.Contains(e.Query, "UPDATE sentinel.resources") || strings.Contains(e.Query, `UPDATE "sentinel"."resources"`) {
+				writes = append(writes, e.Query)
+				e.Plan.each(func(n *plan) {
+					require.False(t, n.Node == "Seq Scan" && n.Relation == "resources", "all of resources is read: %s", e.Query)
+				})
+			}
+		}
+		require.Len(t, writes, 2, "the node itself, and one statement for all below it")
+		require.Equal(t, moved, w.column(t, "SELECT count(*)::text FROM sentinel.resources WHERE tenant_id = $1 AND path LIKE 'node-4/node-3/%'", w.ids["large"]))
+	})
 }
 
 // requireIndex asserts that the statements which have a part in their text read

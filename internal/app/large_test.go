@@ -14,8 +14,9 @@ import (
 )
 
 // largeSQL fills a database as an installation of some years has it: a thousand
-// tenants of a few people, and one, LARGE, with $users. A role and a group of
-// LARGE are everybody's, others are of a few.
+// tenants of a few people, and one, LARGE, with $users, and ten times as many
+// resources, but no more than 100,000. A role and a group of LARGE are
+// everybody's, others are of a few.
 const largeSQL = `
 SELECT set_config('sentinel.scope', 'system', false);
 INSERT INTO sentinel.tenants (id, name, code)
@@ -34,9 +35,11 @@ WHERE large AND tenant_id = tenant AND name ~ '^role-[5-9][0-9][0-9]$';
 INSERT INTO sentinel.groups (id, tenant_id, name, display_name, description, created_at)
 SELECT md5(tenant || 'group' || n)::uuid, tenant, 'group-' || n, 'Crew ' || n, 'The crew of vessel ' || n || '.', now() - n * interval '1 minute'
 FROM sizes, generate_series(0, CASE WHEN large THEN 999 ELSE 2 END) n;
-INSERT INTO sentinel.resources (id, tenant_id, type, name, code, path, created_at)
-SELECT md5(tenant || 'resource' || n)::uuid, tenant, (ARRAY['vessel', 'terminal', 'manifest'])[1 + n % 3], 'Node ' || n, 'node-' || n, '', now() - n * interval '1 minute'
-FROM sizes, generate_series(0, CASE WHEN large THEN $users - 1 ELSE 2 END) n;
+INSERT INTO sentinel.resources (id, tenant_id, type, name, code, created_at)
+SELECT md5(tenant || 'resource' || n)::uuid, tenant, (ARRAY['vessel', 'terminal', 'manifest'])[1 + n % 3], 'Node ' || n, 'node-' || n, now() - n * interval '1 minute'
+FROM sizes, generate_series(0, 2) n
+WHERE NOT large;
+$tree
 INSERT INTO sentinel.permissions (id, tenant_id, name, resource_type, resource_path, actions, created_at)
 SELECT md5(tenant || 'permission' || n)::uuid, tenant, 'Read manifests of line ' || n, (ARRAY['vessel', 'terminal', 'manifest'])[1 + n % 3],
   (ARRAY['vessel', 'terminal', 'manifest'])[1 + n % 3] || '/line-' || n || '-*', '{read}', now() - n * interval '1 minute'
@@ -80,6 +83,38 @@ INSERT INTO sentinel.audit_heads (tenant_id)
 SELECT tenant FROM sizes;
 DROP TABLE sizes`
 
+// levels are the types of LARGE's tree from the root down, and at which number
+// each begins: ten families, ten nodes below each other one but the last.
+var levels = []struct {
+	types string
+	first int
+}{{"product_family", 0}, {"app", 10}, {"capability", 110}, {"service", 1110}, {"page,entity", 11_110}}
+
+// nodesOf is how many nodes the tree has beside as many users.
+func nodesOf(users int) int { return min(10*users, 100_000) }
+
+// treeSQL makes LARGE's tree, level by level, with the statistics anew after
+// each: else plans made for an empty table would read all of it for each row.
+func treeSQL(nodes int) string {
+	var sql strings.Builder
+	for i, level := range levels {
+		last := nodes
+		if i+1 < len(levels) {
+			last = min(nodes, levels[i+1].first)
+		}
+		fmt.Fprintf(&sql, `ANALYZE sentinel.resources;
+INSERT INTO sentinel.resources (id, tenant_id, type, name, code, parent_id, attributes, is_active, workflow_enabled, created_at)
+SELECT md5(tenant || 'resource' || n)::uuid, tenant, types[1 + n %% cardinality(types)], 'Node ' || n, 'node-' || n,
+  CASE WHEN n >= 10 THEN md5(tenant || 'resource' || (n - 10) / 10)::uuid END,
+  CASE WHEN n %% 4 = 0 THEN jsonb_build_object('owner', 'team-' || n %% 50, 'region', 'emea', 'tier', n %% 3) ELSE '{}' END,
+  n %% 50 > 0, n %% 200 = 7, now() - n * interval '1 minute'
+FROM sizes, string_to_array('%s', ',') types, generate_series(%d, %d) n
+WHERE large;
+`, level.types, level.first, last-1)
+	}
+	return sql.String()
+}
+
 // fillLarge runs largeSQL and names what it made in tenant "large": "boss", its
 // administrator, and "someone"; roles and groups that all have, or few.
 func (w *world) fillLarge(users int) {
@@ -87,7 +122,7 @@ func (w *world) fillLarge(users int) {
 	conn, err := pgx.Connect(w.t.Context(), w.database.OwnerURL)
 	require.NoError(w.t, err)
 	defer func() { _ = conn.Close(context.WithoutCancel(w.t.Context())) }()
-	_, err = conn.PgConn().Exec(w.t.Context(), strings.ReplaceAll(largeSQL, "$users", strconv.Itoa(users))).ReadAll()
+	_, err = conn.PgConn().Exec(w.t.Context(), strings.NewReplacer("$users", strconv.Itoa(users), "$tree", treeSQL(nodesOf(users))).Replace(largeSQL)).ReadAll()
 	require.NoError(w.t, err)
 	// As the server's own maintenance would have done by then.
 	_, err = conn.Exec(w.t.Context(), "VACUUM ANALYZE")
@@ -95,6 +130,7 @@ func (w *world) fillLarge(users int) {
 	w.ids["large"] = w.column(w.t, "SELECT id::text FROM sentinel.tenants WHERE code = 'LARGE'")[0]
 	for name, seed := range map[string]string{
 		"boss": "user1", "someone": "user2", "role_all": "role0", "role_few": "role1", "role_below": "role999", "permission_few": "permission1", "group_all": "group0", "group_few": "group1",
+		"family": "resource3", "leaf": fmt.Sprint("resource", nodesOf(users)-1),
 	} {
 		w.ids[name] = w.column(w.t, "SELECT md5($1 || $2)::uuid::text", w.ids["large"], seed)[0]
 	}
@@ -172,10 +208,8 @@ func largeLists(users int) []largeList {
 		{name: "permissions, type", path: "/permissions?resource_type=vessel", total: 667},
 		{name: "permissions, effect", path: "/permissions?effect=allow", total: 2000},
 		{name: "permissions, search", path: "/permissions?search=line+199", total: 11},
-		{name: "resources, type", path: "/resources?type=terminal", total: (users + 1) / 3},
-		{name: "resources, search", path: "/resources?search=node-777", total: 1},
-		{name: "resources, last page by type", path: fmt.Sprint("/resources?sort=type&page=", last), total: users},
 	}
+	lists = append(lists, resourceLists(nodesOf(users))...)
 	for _, sorted := range []struct {
 		section, columns string
 		operator         bool
@@ -186,7 +220,7 @@ func largeLists(users int) []largeList {
 		{"roles", "name,priority,created_at", false, 1000},
 		{"groups", "name,created_at", false, 1000},
 		{"permissions", "name,resource_type,created_at", false, 2000},
-		{"resources", "name,code,type,created_at", false, users},
+		{"resources", "name,code,type,created_at", false, nodesOf(users)},
 	} {
 		for column := range strings.SplitSeq(sorted.columns, ",") {
 			lists = append(lists, largeList{
@@ -195,6 +229,49 @@ func largeLists(users int) []largeList {
 		}
 	}
 	return lists
+}
+
+// resourceLists are those of a tree of as many nodes.
+func resourceLists(nodes int) []largeList {
+	last := (nodes + 49) / 50
+	// How many nodes have a number from, or from ten times, and so on.
+	numbered := func(from, to int) (n int) {
+		for ; from < nodes; from, to = from*10, to*10 {
+			n += min(to, nodes) - from
+		}
+		return n
+	}
+	family := 0 // below node 3: the tens that begin with 40 and so on
+	for from, size := 40, 10; from < nodes; from, size = from*10+10, size*10 {
+		family += min(from+size, nodes) - from
+	}
+	return []largeList{
+		{name: "resources, type of few", path: "/resources?type=app", total: 100},
+		{name: "resources, type of many, last page", path: fmt.Sprint("/resources?type=service&page=", (min(nodes, 11_110)-1110+49)/50), total: min(nodes, 11_110) - 1110},
+		{name: "resources, inactive", path: "/resources?is_active=false", total: nodes / 50},
+		{name: "resources, active, last page", path: fmt.Sprint("/resources?is_active=true&page=", (nodes-nodes/50+49)/50), total: nodes - nodes/50},
+		{name: "resources, workflow", path: "/resources?workflow_enabled=true", total: nodes / 200},
+		{name: "resources, search of few", path: "/resources?search=node-7770", total: numbered(7770, 7771)},
+		{name: "resources, search of many", path: "/resources?search=node-77", total: numbered(77, 78)},
+		{name: "resources, search of none", path: "/resources?search=nothing-is-called-so"},
+		{name: "resources, subtree", path: "/resources?below=$family", total: family},
+		{name: "resources, subtree, last page by name", path: fmt.Sprint("/resources?sort=name&below=$family&page=", (family+49)/50), total: family},
+		{name: "resources, subtree, search", path: "/resources?search=node-77&below=$family"},
+		{name: "resources, children", path: "/resources/$family/children?", total: 10},
+		{name: "resources by parent", path: "/resources?parent_id=$family&sort=code", total: 10},
+		{name: "resources, last page", path: fmt.Sprint("/resources?page=", last), total: nodes},
+		{name: "resources, last page by name", path: fmt.Sprint("/resources?sort=name&page=", last), total: nodes},
+		{name: "resources, last page by type", path: fmt.Sprint("/resources?sort=type&page=", last), total: nodes},
+		{name: "resources, 1000 of them", path: "/resources?limit=1000", total: nodes},
+		{name: "resources, tree", path: "/resources/tree?"},
+		{name: "resources, tree of 1,000 nodes", path: "/resources/tree?depth=10&limit=1000"},
+		{name: "resources, tree below a node", path: "/resources/tree?root_id=$family&depth=3"},
+		{name: "resources, tree of a type of few", path: "/resources/tree?type=app&depth=10"},
+		{name: "resources, tree of a type of many", path: "/resources/tree?type=entity&depth=10"},
+		{name: "resources, tree of a type of none", path: "/resources/tree?type=nothing&depth=10"},
+		{name: "resources, statistics", path: "/resources/statistics?"},
+		{name: "resources, permissions that reach one", path: "/resources/$leaf/permissions?"},
+	}
 }
 
 // The benchmark's lists find what they are there to find, on less.

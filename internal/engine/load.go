@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
@@ -273,36 +274,69 @@ func CompileGrant(p *models.Permission) (*grants.Grant, error) {
 	return g, nil
 }
 
+// tree reads the nodes by pgx and not by GORM, and decodes attributes only where
+// there are any, since a tree may be a hundred thousand nodes and every write to
+// one of them reads it again.
 func (l *loader) tree() error {
 	if err := l.tx.Act(l.snap.Tenant.ID); err != nil {
 		return err
 	}
-	var rows []models.Resource
-	// The columns that plant reads, since a tree may be a hundred thousand nodes.
-	q := l.tx.Select("id", "type", "code", "parent_id", "path", "attributes", "is_active", "workflow_enabled").Where("tenant_id = ?", l.snap.Tenant.ID)
-	if err := q.Order("id").Find(&rows).Error; err != nil {
+	rows, err := l.tx.Pgx.Query(l.tx.Statement.Context, `
+SELECT id, type, code, parent_id, path, NULLIF(attributes, '{}')::text, is_active, workflow_enabled
+FROM sentinel.resources
+WHERE tenant_id = $1`, l.snap.Tenant.ID)
+	if err != nil {
 		return fmt.Errorf("resources: %w", err)
 	}
-	return l.plant(rows)
+	var nodes []models.Resource
+	var (
+		m          models.Resource
+		parent     uuid.NullUUID
+		attributes []byte
+	)
+	_, err = pgx.ForEachRow(rows, []any{(*[16]byte)(&m.ID), &m.Type, &m.Code, &parent, &m.Path, &attributes, &m.IsActive, &m.WorkflowEnabled}, func() error {
+		n := m
+		if parent.Valid {
+			id := parent.UUID
+			n.ParentID = &id
+		}
+		if n.Attributes = attributes; attributes == nil {
+			n.Attributes = models.JSON("{}")
+		}
+		nodes = append(nodes, n)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("resources: %w", err)
+	}
+	return l.plant(nodes)
 }
 
 // plant makes the tree of rows.
 func (l *loader) plant(rows []models.Resource) error {
 	l.snap.nodes = make(map[uuid.UUID]*Resource, len(rows))
 	l.snap.codes = make(map[typeCode]*Resource, len(rows))
+	nodes := make([]Resource, len(rows))
+	types := map[string]string{}
 	for i := range rows {
 		r := &rows[i]
 		attributes, err := object(json.RawMessage(r.Attributes))
 		if err != nil {
 			return fmt.Errorf("attributes of resource %s: %w", r.ID, err)
 		}
-		n := &Resource{ID: r.ID, Type: r.Type, Code: r.Code, Path: r.Path, Attributes: attributes, IsActive: r.IsActive, Workflow: r.WorkflowEnabled}
-		l.snap.nodes[n.ID] = n
-		l.snap.codes[typeCode{n.Type, n.Code}] = n
+		// One string for all nodes of a type.
+		typ, ok := types[r.Type]
+		if !ok {
+			typ = r.Type
+			types[typ] = typ
+		}
+		nodes[i] = Resource{ID: r.ID, Type: typ, Code: r.Code, Path: r.Path, Attributes: attributes, IsActive: r.IsActive, Workflow: r.WorkflowEnabled}
+		l.snap.nodes[r.ID] = &nodes[i]
+		l.snap.codes[typeCode{typ, r.Code}] = &nodes[i]
 	}
 	for i := range rows {
 		if p := rows[i].ParentID; p != nil {
-			l.snap.nodes[rows[i].ID].Parent = l.snap.nodes[*p]
+			nodes[i].Parent = l.snap.nodes[*p]
 		}
 	}
 	return nil

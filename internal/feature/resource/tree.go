@@ -158,25 +158,23 @@ func (g *grower) take(rows []child) ([]*TreeNode, error) {
 		n.HasMore = rows[i].Leads
 		level[i], ids[i] = &n, n.ID
 	}
-	var counts []struct {
-		ParentID uuid.UUID
-		Total    int
-	}
+	// One by one through the index: for all at once the planner would rather read
+	// the tenant's nodes in order.
+	var totals []int
 	err := g.tx.Raw(`
-SELECT parent_id, count(*) AS total
-FROM sentinel.resources
-WHERE tenant_id = @tenant
-AND parent_id = ANY(CAST(@ids AS uuid[]))
-GROUP BY parent_id`, map[string]any{"tenant": g.tenant, "ids": ids}).Scan(&counts).Error
+SELECT (
+  SELECT count(*)
+  FROM sentinel.resources
+  WHERE tenant_id = @tenant
+  AND parent_id = p.id
+)
+FROM unnest(CAST(@ids AS uuid[])) WITH ORDINALITY p (id, place)
+ORDER BY p.place`, map[string]any{"tenant": g.tenant, "ids": ids}).Scan(&totals).Error
 	if err != nil {
 		return nil, fmt.Errorf("count children: %w", err)
 	}
-	totals := make(map[uuid.UUID]int, len(counts))
-	for _, c := range counts {
-		totals[c.ParentID] = c.Total
-	}
-	for _, n := range level {
-		n.ChildrenTotal = totals[n.ID]
+	for i, n := range level {
+		n.ChildrenTotal = totals[i]
 		n.HasMore = n.HasMore && n.ChildrenTotal > 0
 	}
 	return level, nil

@@ -112,12 +112,14 @@ func Exist[M any](tx *db.Tx, tenant uuid.UUID, ids []uuid.UUID, path, what strin
 	return e
 }
 
-// Order is how a list is ordered: by a column, and by id among equals.
+// Order is how a list is ordered: by a column, and by id among equals, or by
+// Then.
 type Order struct {
 	// Column comes from the feature's own enum, never from the caller. Default
 	// created_at.
 	Column string
-	// Then orders equals by another column, before their id. Default none.
+	// Then is a column that with Column names one row of the tenant: an index on
+	// both gives the order, which one on Column alone would not.
 	Then       string
 	Descending bool
 }
@@ -133,12 +135,13 @@ func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T
 	if err := q.Model(new(M)).Count(&page.Total).Error; err != nil {
 		return page, fmt.Errorf("count: %w", err)
 	}
-	var inOrder clause.OrderBy
-	for _, column := range []string{order.Column, order.Then, "id"} {
-		if column != "" {
-			inOrder.Columns = append(inOrder.Columns, clause.OrderByColumn{Column: clause.Column{Name: column}, Desc: order.Descending})
-		}
+	if order.Then == "" {
+		order.Then = "id"
 	}
+	inOrder := clause.OrderBy{Columns: []clause.OrderByColumn{
+		{Column: clause.Column{Name: order.Column}, Desc: order.Descending},
+		{Column: clause.Column{Name: order.Then}, Desc: order.Descending},
+	}}
 	// The page is found by id and read afterwards, so that what a deep page skips
 	// or sorts is not whole rows. As an array, ids are looked up one by one
 	// whatever the planner thinks of the list.
