@@ -104,7 +104,7 @@ func TestBulk_IsBounded(t *testing.T) {
 	tenant := w.Tenant()
 	admin := w.User(tenant, "admin")
 	w.Assign(tenant, admin, tenanttest.TenantAdmin)
-	w.SQL(`INSERT INTO sentinel.field_definitions (tenant_id, entity_type, field_name, field_type) SELECT $1, 'filler', 'f' || n, 'tenant_specific' FROM generate_series(1, $2::int) n`, tenant, maxDefinitions-2)
+	w.SQL(`INSERT INTO sentinel.field_definitions (tenant_id, entity_type, field_name, field_type) SELECT $1, 'filler', 'f' || n, 'tenant_specific' FROM generate_series(1, $2::int) n`, tenant, directory.MaxFields-2)
 	in := func(n int) *BulkIn {
 		in := &BulkIn{}
 		for i := range n {
