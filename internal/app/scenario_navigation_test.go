@@ -90,6 +90,8 @@ func navigationScenarios() []scenario {
 		{name: "a tenant changes the platform's", as: "admin", route: one, path: "/navigation/menu-items/$news", body: `{"url":"https://evil.example"}`, status: 403, audit: []string{"menu_item.update denied"}},
 		{name: "a tenant deletes the platform's", as: "admin", route: gone, path: "/navigation/menu-items/$news", status: 403, audit: []string{"menu_item.delete denied"}},
 		{name: "an operator changes the platform's", as: "operator", route: one, path: "/navigation/menu-items/$news", body: `{"parent_id":null,"display_order":9}`, status: 200, want: map[string]any{"data.parent_id": nil, "data.tenant_id": nil}, audit: []string{"menu_item.update success"}, writes: written},
+		{name: "an operator adds an item of the platform's own tenant", as: "operator", route: add, body: `{"name":"desk","url":"/desk"}`, status: 201, save: "desk", want: map[string]any{"data.tenant_id": "$platform"}, audit: []string{"menu_item.create success"}, writes: written},
+		{name: "an operator hangs the platform's below it", as: "operator", route: one, path: "/navigation/menu-items/$news", body: `{"parent_id":"$desk"}`, status: 400, fields: []string{"parent_id"}},
 		{name: "an operator makes a circle", as: "operator", route: one, path: "/navigation/menu-items/$news", body: `{"parent_id":"$news"}`, status: 409, fields: []string{"parent_id"}},
 		{name: "an operator deletes what a tenant hangs below", as: "operator", route: gone, path: "/navigation/menu-items/$help", status: 409},
 		{name: "an operator deletes the platform's", as: "operator", route: gone, path: "/navigation/menu-items/$news", status: 204, audit: []string{"menu_item.delete success"}, writes: written},
@@ -181,4 +183,36 @@ func TestRace_CustomizationsAddUp(t *testing.T) {
 	)
 	require.Equal(t, []int{http.StatusOK, http.StatusOK}, statuses)
 	require.Equal(t, []string{"true 4"}, w.column(t, "SELECT is_hidden || ' ' || custom_order FROM sentinel.user_menu_customizations"))
+}
+
+// The demo's menu is of those who may do what it leads to.
+func TestDemo_MenusDifferByWhatOneMayDo(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, newDatabase(t))
+	for range 2 {
+		require.NoError(t, w.app.SeedDemo(t.Context()))
+	}
+	for email, want := range map[string]string{
+		"ann@test-001.example":   "home fleet(vessels terminals)",
+		"admin@test-001.example": "home fleet(vessels terminals) vessel-operations administration(users roles)",
+	} {
+		got := w.send(request{method: http.MethodGet, path: "/navigation/menu"}, w.login("TEST-001", email, "demo-password-1"))
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+		require.Equal(t, want, namesOf(got.at("data.items")), email)
+	}
+}
+
+// namesOf writes a menu as its names, with those below one in brackets.
+func namesOf(items any) string {
+	list, _ := items.([]any)
+	var names []string
+	for _, one := range list {
+		item := members(one)
+		name := fmt.Sprint(item["name"])
+		if below := namesOf(item["children"]); below != "" {
+			name += "(" + below + ")"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
 }

@@ -3,7 +3,6 @@ package field
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -12,14 +11,9 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
-	"github.com/sentinel-access/sentinel/internal/platform/crud"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/models"
 )
-
-// maxDefinitions bounds those of one owner: every validation and every list of
-// an entity type's fields reads many of them.
-const maxDefinitions = 10_000
 
 // BulkIn is many new definitions of one owner.
 type BulkIn struct {
@@ -99,7 +93,7 @@ func insert(ctx context.Context, w *change.Write, owner *uuid.UUID, rows []*mode
 	}
 	stored := make([]Definition, len(rows))
 	err := directory.Within(w, owner, func() error {
-		if err := room(w, owner, len(rows)); err != nil {
+		if err := directory.RoomForFields(w, owner, len(rows)); err != nil {
 			return err
 		}
 		if err := untaken(w, tenant, owner, rows, path); err != nil {
@@ -112,7 +106,7 @@ func insert(ctx context.Context, w *change.Write, owner *uuid.UUID, rows []*mode
 		for i, m := range rows {
 			ids[i], entities[i], place[m.ID] = m.ID, m.EntityType, i
 		}
-		if err := alone(w, owner, entities); err != nil {
+		if err := directory.FieldsApart(w, owner, entities); err != nil {
 			return err
 		}
 		var list []models.FieldDefinition
@@ -125,19 +119,6 @@ func insert(ctx context.Context, w *change.Write, owner *uuid.UUID, rows []*mode
 		return nil
 	})
 	return stored, err
-}
-
-// room refuses more definitions than an owner may have. It is asked under the
-// tenant's lock.
-func room(w *change.Write, owner *uuid.UUID, more int) error {
-	var n int64
-	if err := crud.Owned(w.Model(&models.FieldDefinition{}), owner).Count(&n).Error; err != nil {
-		return fmt.Errorf("count field definitions: %w", err)
-	}
-	if n+int64(more) > maxDefinitions {
-		return fault.Conflict("", "A tenant has at most %d field definitions. Delete some first.", maxDefinitions)
-	}
-	return nil
 }
 
 // untaken refuses fields that are defined already: by the owner, by the
@@ -181,27 +162,4 @@ func untaken(w *change.Write, tenant uuid.UUID, owner *uuid.UUID, rows []*models
 	e := fault.Conflict("", "%s", fields[0].Message)
 	e.Fields = fields
 	return e
-}
-
-// alone refuses two active fields of an entity type that are stored in one
-// place: whoever may see the one would see the other.
-func alone(w *change.Write, owner *uuid.UUID, entities []string) error {
-	slices.Sort(entities)
-	q := w.Model(&models.FieldDefinition{}).Where("is_active AND entity_type = ANY (CAST(? AS text[]))", models.Strings(slices.Compact(entities)))
-	if owner == nil {
-		q = q.Where("tenant_id IS NULL")
-	} else {
-		q = q.Where("(tenant_id = ? OR tenant_id IS NULL)", *owner)
-	}
-	var shared []struct{ EntityType, Place, One, Other string }
-	err := q.Select("entity_type, COALESCE(storage_column, storage_path, CASE field_type WHEN 'core' THEN field_name ELSE 'attributes.' || field_name END) AS place, min(field_name) AS one, max(field_name) AS other").
-		Group("entity_type, place").Having("count(*) > 1").Order("entity_type, place").Limit(1).Scan(&shared).Error
-	if err != nil {
-		return fmt.Errorf("look for fields in one place: %w", err)
-	}
-	if len(shared) == 0 {
-		return nil
-	}
-	c := shared[0]
-	return fault.Conflict("", "The fields %s and %s of %s would be stored in one place, %s. Give one of them another storage_column or storage_path.", c.One, c.Other, c.EntityType, c.Place)
 }

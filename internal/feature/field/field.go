@@ -135,18 +135,19 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Defin
 		default:
 			q = q.Where("(tenant_id = ? OR tenant_id IS NULL)", tenant)
 		}
-		for column, value := range map[string]string{
-			"entity_type": in.EntityType, "field_name": in.FieldName, "field_type": in.FieldType, "data_type": in.DataType,
+		for _, f := range []struct{ column, value string }{
+			{"entity_type", in.EntityType}, {"field_name", in.FieldName}, {"field_type", in.FieldType}, {"data_type", in.DataType},
 		} {
-			if value != "" {
-				q = q.Where(column+" = ?", value)
+			if f.value != "" {
+				q = q.Where(f.column+" = ?", f.value)
 			}
 		}
-		for column, flag := range map[string]httpapi.Opt[bool]{
-			"is_pii": in.IsPII, "is_required": in.IsRequired, "is_indexed": in.IsIndexed, "is_active": in.IsActive,
-		} {
-			if flag.Set {
-				q = q.Where(column+" = ?", flag.Value)
+		for _, f := range []struct {
+			column string
+			flag   httpapi.Opt[bool]
+		}{{"is_pii", in.IsPII}, {"is_required", in.IsRequired}, {"is_indexed", in.IsIndexed}, {"is_active", in.IsActive}} {
+			if f.flag.Set {
+				q = q.Where(f.column+" = ?", f.flag.Value)
 			}
 		}
 		q = crud.Contains(q, in.Search, "field_name", "display_name", "description")

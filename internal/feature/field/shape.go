@@ -1,6 +1,8 @@
 package field
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -67,9 +69,11 @@ func newShape(entity string, rows []models.FieldDefinition) (*shape, error) {
 	return s, nil
 }
 
-// check adds all that is wrong with a record to out. path is the record's.
-func (s *shape) check(record map[string]any, path string, partial bool, out *Validation) {
-	s.walk(s.root, record, path, true, out)
+// check adds all that is wrong with a record to out, and fails when ctx ends:
+// patterns take their time. path is the record's.
+func (s *shape) check(ctx context.Context, record map[string]any, path string, partial bool, out *Validation) error {
+	c := &checker{ctx: ctx, entity: s.entity, out: out}
+	c.walk(s.root, record, path, true)
 	for _, f := range s.required {
 		value, there := find(record, f.steps)
 		switch {
@@ -79,11 +83,22 @@ func (s *shape) check(record map[string]any, path string, partial bool, out *Val
 			out.add(path+"."+f.path, f.name, "is required")
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("validate records: %w", err)
+	}
+	return nil
+}
+
+// checker is one record under way.
+type checker struct {
+	ctx    context.Context //nolint:containedctx // a checker lives inside one call
+	entity string
+	out    *Validation
 }
 
 // walk checks the members of an object. strict refuses those of which no
 // definition tells.
-func (s *shape) walk(at *place, object map[string]any, path string, strict bool, out *Validation) {
+func (c *checker) walk(at *place, object map[string]any, path string, strict bool) {
 	names := make([]string, 0, len(object))
 	for name := range object {
 		names = append(names, name)
@@ -92,22 +107,24 @@ func (s *shape) walk(at *place, object map[string]any, path string, strict bool,
 	for _, name := range names {
 		member := at.members[name]
 		switch {
+		case c.ctx.Err() != nil:
+			return
 		case member != nil:
-			s.visit(member, object[name], path+"."+name, out)
+			c.visit(member, object[name], path+"."+name)
 		case strict:
-			out.add(path+"."+printable(name), "", "is not where a field of "+s.entity+" is stored")
+			c.out.add(path+"."+printable(name), "", "is not where a field of "+c.entity+" is stored")
 		}
 	}
 }
 
-func (s *shape) visit(at *place, value any, path string, out *Validation) {
+func (c *checker) visit(at *place, value any, path string) {
 	for _, f := range at.fields {
 		if f.broken != "" {
-			out.add(path, f.name, f.broken)
+			c.out.add(path, f.name, f.broken)
 			continue
 		}
 		for _, message := range f.rules.Check(value) {
-			out.add(path, f.name, message)
+			c.out.add(path, f.name, message)
 		}
 	}
 	if len(at.members) == 0 {
@@ -116,9 +133,9 @@ func (s *shape) visit(at *place, value any, path string, out *Validation) {
 	inner, ok := value.(map[string]any)
 	switch {
 	case ok:
-		s.walk(at, inner, path, len(at.fields) == 0, out)
+		c.walk(at, inner, path, len(at.fields) == 0)
 	case value != nil && len(at.fields) == 0:
-		out.add(path, "", "must be an object")
+		c.out.add(path, "", "must be an object")
 	}
 }
 

@@ -2,6 +2,7 @@ package field
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -73,7 +74,7 @@ func TestShape_NamesEveryViolationByItsPath(t *testing.T) {
 		{"a definition that nobody checked", `{"odd":1}`, true, []string{"odd"}},
 	} {
 		out := &Validation{}
-		s.check(record(t, c.record), "record", c.partial, out)
+		require.NoError(t, s.check(t.Context(), record(t, c.record), "record", c.partial, out))
 		var paths []string
 		for _, v := range out.Violations {
 			require.NotEmpty(t, v.Message)
@@ -84,6 +85,17 @@ func TestShape_NamesEveryViolationByItsPath(t *testing.T) {
 	}
 	_, err = newShape("vessel", []models.FieldDefinition{defined("x", "", "string", `[]`, false)})
 	require.Error(t, err)
+}
+
+func TestShape_StopsWithItsCall(t *testing.T) {
+	t.Parallel()
+	s, err := newShape("vessel", []models.FieldDefinition{defined("notes", "", "string", `{}`, false)})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out := &Validation{}
+	require.ErrorIs(t, s.check(ctx, record(t, `{"attributes":{"notes":1}}`), "record", false, out), context.Canceled)
+	require.Zero(t, out.Total, "nothing was looked at")
 }
 
 func TestValidation_ListsSoManyAndCountsAll(t *testing.T) {
@@ -104,7 +116,7 @@ func TestBulk_IsBounded(t *testing.T) {
 	tenant := w.Tenant()
 	admin := w.User(tenant, "admin")
 	w.Assign(tenant, admin, tenanttest.TenantAdmin)
-	w.SQL(`INSERT INTO sentinel.field_definitions (tenant_id, entity_type, field_name, field_type) SELECT $1, 'filler', 'f' || n, 'tenant_specific' FROM generate_series(1, $2::int) n`, tenant, maxDefinitions-2)
+	w.SQL(`INSERT INTO sentinel.field_definitions (tenant_id, entity_type, field_name, field_type) SELECT $1, 'filler', 'f' || n, 'tenant_specific' FROM generate_series(1, $2::int) n`, tenant, directory.MaxFields-2)
 	in := func(n int) *BulkIn {
 		in := &BulkIn{}
 		for i := range n {

@@ -58,18 +58,15 @@ func (s *Service) validate(ctx context.Context, in *ValidateIn) (*Validation, er
 	if err != nil {
 		return nil, err
 	}
+	records, path := b.Records, func(i int) string { return fmt.Sprintf("records[%d]", i) }
 	if b.Record != nil {
-		out := &Validation{Records: 1, Violations: []Violation{}}
-		shape.check(b.Record, "record", b.Partial, out)
-		out.Valid = out.Total == 0
-		return out, nil
+		records, path = []httpapi.Object{b.Record}, func(int) string { return "record" }
 	}
-	out := &Validation{Records: len(b.Records), Violations: []Violation{}}
-	for i, record := range b.Records {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("validate records: %w", err)
+	out := &Validation{Records: len(records), Violations: []Violation{}}
+	for i, record := range records {
+		if err := shape.check(ctx, record, path(i), b.Partial, out); err != nil {
+			return nil, err
 		}
-		shape.check(record, fmt.Sprintf("records[%d]", i), b.Partial, out)
 	}
 	out.Valid = out.Total == 0
 	return out, nil

@@ -189,7 +189,7 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Definition, er
 			return err
 		}
 		out = view(m)
-		return alone(w, m.TenantID, []string{m.EntityType})
+		return directory.FieldsApart(w, m.TenantID, []string{m.EntityType})
 	}, func(before *Definition) audit.Event { return event(action, before, out) })
 	return out, err
 }

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/tenanttest"
 	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
@@ -250,6 +251,23 @@ func TestMenu_OfAnotherNeedsExecuteOnDecisions(t *testing.T) {
 	got, err = s.menu(w.As(tenant, ann), other)
 	require.NoError(t, err)
 	require.Empty(t, got.Items)
+}
+
+func TestCreate_IsBounded(t *testing.T) {
+	t.Parallel()
+	w := tenanttest.New(t, dbtest.New(t), engine.Config{})
+	s := &Service{Write: w.Writer}
+	tenant := w.Tenant()
+	ann := w.User(tenant, "ann")
+	w.SQL("INSERT INTO sentinel.menu_items (tenant_id, name) SELECT $1, 'item ' || n FROM generate_series(1, $2::int) n", tenant, directory.MaxMenuItems-1)
+	create := func(name string) error {
+		in := &CreateIn{}
+		in.Body.Name = name
+		_, err := s.create(w.As(tenant, ann), in)
+		return err
+	}
+	require.NoError(t, create("the last"))
+	require.True(t, fault.Is(create("one more"), fault.ConflictKind))
 }
 
 func TestShown_KnowsNoItemBelowNothing(t *testing.T) {

@@ -18,13 +18,6 @@ import (
 	"github.com/sentinel-access/sentinel/models"
 )
 
-const (
-	// maxItems bounds those of one owner: every menu reads all of them.
-	maxItems = 2000
-	// maxDepth is how many levels a menu has.
-	maxDepth = 16
-)
-
 // CreateIn is a new item.
 type CreateIn struct {
 	Body struct {
@@ -52,7 +45,10 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 		return created, err
 	}
 	err = s.Write.Plain(ctx, func(w *change.Write) error {
-		if err := hold(ctx, w, owner, 1); err != nil {
+		if err := hold(ctx, w); err != nil {
+			return err
+		}
+		if err := directory.RoomForMenuItems(w, owner, 1); err != nil {
 			return err
 		}
 		if err := s.store(ctx, w, &b.MenuSpec, m, func() error { return w.Create(m).Error }); err != nil {
@@ -87,24 +83,8 @@ func valid(spec *directory.MenuSpec, m *models.MenuItem) error {
 }
 
 // hold keeps other writers of the tenant's menu away until the transaction ends,
-// so that two moves at once cannot make a circle, and refuses more items than an
-// owner may have.
-func hold(ctx context.Context, w *change.Write, owner *uuid.UUID, more int64) error {
-	if err := granting.Lock(w.Tx, acting(ctx)); err != nil {
-		return err
-	}
-	if more == 0 {
-		return nil
-	}
-	var n int64
-	if err := crud.Owned(w.Model(&models.MenuItem{}), owner).Count(&n).Error; err != nil {
-		return fmt.Errorf("count menu items: %w", err)
-	}
-	if n+more > maxItems {
-		return fault.Conflict("", "A tenant has at most %d menu items. Delete some first.", maxItems)
-	}
-	return nil
-}
+// so that two moves at once cannot make a circle.
+func hold(ctx context.Context, w *change.Write) error { return granting.Lock(w.Tx, acting(ctx)) }
 
 // store writes an item whose members are valid, with what it refers to.
 func (s *Service) store(ctx context.Context, w *change.Write, spec *directory.MenuSpec, m *models.MenuItem, write func() error) error {
@@ -129,39 +109,7 @@ func (s *Service) store(ctx context.Context, w *change.Write, spec *directory.Me
 	if err != nil {
 		return err
 	}
-	return shallow(w, m)
-}
-
-// shallow refuses a place at which the item, or one below it, is deeper than a
-// menu goes. Of the tenants' items below the platform's it knows nothing: those
-// a move can take deeper.
-func shallow(w *change.Write, m *models.MenuItem) error {
-	if m.ParentID == nil {
-		return nil
-	}
-	var rows []models.MenuItem
-	q := w.Select("id", "parent_id").Where("tenant_id IS NULL")
-	if m.TenantID != nil {
-		q = w.Select("id", "parent_id").Where("(tenant_id = ? OR tenant_id IS NULL)", *m.TenantID)
-	}
-	if err := q.Find(&rows).Error; err != nil {
-		return fmt.Errorf("read the tree of the menu: %w", err)
-	}
-	parents := make(map[uuid.UUID]*uuid.UUID, len(rows))
-	for i := range rows {
-		parents[rows[i].ID] = rows[i].ParentID
-	}
-	for i := range rows {
-		depth, below := 1, rows[i].ID == m.ID
-		for p := rows[i].ParentID; p != nil && depth <= 2*maxDepth; p = parents[*p] {
-			below = below || *p == m.ID
-			depth++
-		}
-		if below && depth > maxDepth {
-			return fault.Conflict("parent_id", "The item, or one below it, would be more than %d levels deep.", maxDepth)
-		}
-	}
-	return nil
+	return directory.ShallowMenu(w, m.TenantID, m.ID)
 }
 
 // UpdateIn changes the members given.
@@ -258,7 +206,7 @@ func (s *Service) delete(ctx context.Context, in *DeleteIn) error {
 func (s *Service) change(ctx context.Context, action string, id uuid.UUID, match httpapi.IfMatchIn, fn func(*change.Write, *models.MenuItem) error) error {
 	operates := directory.Operates(ctx, s.Write)
 	return s.Write.Refused(ctx, action, s.Write.Plain(ctx, func(w *change.Write) error {
-		if err := hold(ctx, w, nil, 0); err != nil {
+		if err := hold(ctx, w); err != nil {
 			return err
 		}
 		m, err := crud.Shared[models.MenuItem](w.Tx, acting(ctx), id, what)
