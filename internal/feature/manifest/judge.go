@@ -16,8 +16,9 @@ import (
 )
 
 // reserved refuses what only an administrator of the tenant may do, whatever
-// else they hold: settings, what makes a field more visible, and whatever
-// concerns an inactive role or group, of which nobody sees what it will give.
+// else they hold: settings, workflows, what makes a field more visible, and
+// whatever concerns an inactive role or group, of which nobody sees what it will
+// give.
 func (a *applier) reserved() error {
 	if a.Judge.Admin() {
 		return nil
@@ -26,6 +27,10 @@ func (a *applier) reserved() error {
 		switch s.kind() {
 		case settingKind:
 			return fault.New(fault.Denied, "Only a tenant_admin may change settings.")
+		case nodeKind:
+			if limits(s.before) != limits(s.after) {
+				return fault.New(fault.Denied, "Only a tenant_admin may change the workflow of %s by a manifest.", s.object().name)
+			}
 		case fieldKind:
 			if gain := directory.FieldGain(definition(s.before), definition(s.after)); gain != "" {
 				return fault.New(fault.Denied, "By this write more could be seen or changed of %s than before: %s. Only a tenant_admin may do that; ask one to make it.", s.object().name, gain)
@@ -37,6 +42,18 @@ func (a *applier) reserved() error {
 		}
 	}
 	return nil
+}
+
+// limits is what the workflow of a node says, "" where it has none.
+func limits(o *object) string {
+	if o == nil {
+		return ""
+	}
+	enabled, config := o.members["workflow_enabled"], o.members["workflow_config"]
+	if enabled == nil && config == nil {
+		return ""
+	}
+	return canonical([]any{enabled, config})
 }
 
 // dormant is an inactive role or group that a step concerns, nil if there is

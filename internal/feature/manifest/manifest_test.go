@@ -6,7 +6,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/sentinel-access/sentinel/internal/engine/tenanttest"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
@@ -218,5 +217,4 @@ func TestManifest_LeavesSystemRolesAlone(t *testing.T) {
 	require.Equal(t, 7, f.Count(`SELECT count(*) FROM sentinel.roles WHERE type = 'system'`))
 	_, err := f.as(f.admin, f.parsed(`{"version": 1, "settings": {}}`), false)
 	require.True(t, fault.Is(err, fault.Validation), "%v", err)
-	require.NotEqual(t, uuid.UUID{}, tenanttest.TenantAdmin)
 }

@@ -75,7 +75,7 @@ func manifests(t *rapid.T) Manifest {
 	count := map[string]int{}
 	for range rapid.IntRange(0, 5).Draw(t, "permissions") {
 		s := Permission{PermissionSpec: directory.PermissionSpec{
-			Name: rapid.SampledFrom([]string{"no", "p", "00000000-0000-7000-8000-000000000001"}).Draw(t, "name"),
+			Name:         rapid.SampledFrom([]string{"no", "p", "00000000-0000-7000-8000-000000000001"}).Draw(t, "name"),
 			ResourcePath: rapid.SampledFrom([]string{"*", "vessel/*", "page/a b/**"}).Draw(t, "path"),
 			Actions:      rapid.SampledFrom([][]string{{"read"}, {"*"}, {"read", "write"}}).Draw(t, "actions"),
 			Effect:       rapid.SampledFrom([]string{"", "allow", "deny"}).Draw(t, "effect"), IsActive: flag(t),
@@ -151,7 +151,10 @@ func TestManifest_RoundTrips(t *testing.T) {
 func TestNumber_IsEqualForEqualNumbers(t *testing.T) {
 	t.Parallel()
 	for _, same := range [][]string{
-		{"0", "-0", "0.0", "0e5"}, {"1", "1.0", "10e-1", "0.1e1", "1E0"}, {"-1.5", "-15e-1", "-1.500"}, {"100", "1e2", "1.00e+2"},
+		{"0", "-0", "0.0", "0e5"},
+		{"1", "1.0", "10e-1", "0.1e1", "1E0"},
+		{"-1.5", "-15e-1", "-1.500"},
+		{"100", "1e2", "1.00e+2"},
 		{"123456789012345678901234567890", "1.2345678901234567890123456789e29"},
 	} {
 		for _, one := range same {
