@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,8 +24,16 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sentinel:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
+}
+
+// exitStatus is 1 but for an import that is done without some of its rows.
+func exitStatus(err error) int {
+	if errors.Is(err, errRowsRefused) {
+		return 2
+	}
+	return 1
 }
 
 func root() *cobra.Command {
@@ -34,7 +43,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), policyCommand(), keysCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), policyCommand(), keysCommand(), importCommand(), benchCommand(), versionCommand())
 	return cmd
 }
 
