@@ -24,11 +24,17 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sentinel:", err)
-		if errors.Is(err, errWouldChange) {
-			os.Exit(2)
-		}
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
+}
+
+// exitStatus is 1 but for an import that is done without some of its rows, and
+// for a dry run that found something to change.
+func exitStatus(err error) int {
+	if errors.Is(err, errRowsRefused) || errors.Is(err, errWouldChange) {
+		return 2
+	}
+	return 1
 }
 
 func root() *cobra.Command {
@@ -39,7 +45,7 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), templatesCommand(), applyCommand(), exportCommand(),
-		schemaCommand(), policyCommand(), openapiCommand(), keysCommand(), versionCommand())
+		schemaCommand(), importCommand(), benchCommand(), policyCommand(), openapiCommand(), keysCommand(), versionCommand())
 	return cmd
 }
 

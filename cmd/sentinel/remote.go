@@ -52,15 +52,27 @@ type refusal struct {
 
 func (r *refusal) Error() string {
 	text := r.Code + ": " + r.Message
+	for _, f := range r.Details.Fields {
+		text += "\n  " + f.Path + " " + f.Message
+	}
 	for _, what := range r.Details.Missing {
 		text += "\n  missing: " + what
 	}
 	return text
 }
 
-// call sends a body, nil for none, and returns the whole answer. Only an answer
-// that is no JSON is an error here, whatever its status is.
-func (r *remote) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+// upload is a body as it is sent.
+type upload struct {
+	media string
+	body  io.Reader
+	size  int64
+	// encoding is the body's Content-Encoding, "" for none.
+	encoding string
+}
+
+// send makes a call and returns the whole answer. Only an answer that is no JSON
+// is an error here, whatever its status is.
+func (r *remote) send(ctx context.Context, method, path string, up upload) ([]byte, error) {
 	token := r.token
 	if token == "" {
 		token = os.Getenv("SENTINEL_TOKEN")
@@ -68,23 +80,20 @@ func (r *remote) call(ctx context.Context, method, path string, body []byte) ([]
 	if token == "" {
 		return nil, errors.New("no token: log in with POST /api/v1/auth/login and give its access_token in --token or SENTINEL_TOKEN")
 	}
-	zipped := len(body) >= zipFrom
-	if zipped {
-		var err error
-		if body, err = zip(body); err != nil {
-			return nil, err
-		}
+	if up.body == nil {
+		up.body = http.NoBody
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.server, "/")+"/api/v1"+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.server, "/")+"/api/v1"+path, up.body)
 	if err != nil {
 		return nil, fmt.Errorf("--server: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if up.media != "" {
+		req.Header.Set("Content-Type", up.media)
+		req.ContentLength = up.size
 	}
-	if zipped {
-		req.Header.Set("Content-Encoding", "gzip")
+	if up.encoding != "" {
+		req.Header.Set("Content-Encoding", up.encoding)
 	}
 	if r.tenant != "" {
 		req.Header.Set("X-Tenant-ID", r.tenant)
@@ -104,12 +113,36 @@ func (r *remote) call(ctx context.Context, method, path string, body []byte) ([]
 	return raw, nil
 }
 
-// data is call, for the data of the answer. A refusal is an error.
+// call is [remote.send] of a JSON body, nil for none.
+func (r *remote) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	var up upload
+	if body != nil {
+		up.media = "application/json"
+	}
+	if len(body) >= zipFrom {
+		var err error
+		if body, err = zip(body); err != nil {
+			return nil, err
+		}
+		up.encoding = "gzip"
+	}
+	if body != nil {
+		up.body, up.size = bytes.NewReader(body), int64(len(body))
+	}
+	return r.send(ctx, method, path, up)
+}
+
+// data is [remote.call], for the data of the answer. A refusal is an error.
 func (r *remote) data(ctx context.Context, method, path string, body []byte) (json.RawMessage, error) {
 	raw, err := r.call(ctx, method, path, body)
 	if err != nil {
 		return nil, err
 	}
+	return r.opened(raw)
+}
+
+// opened takes the data out of an answer's envelope.
+func (r *remote) opened(raw []byte) (json.RawMessage, error) {
 	var a struct {
 		Data  json.RawMessage `json:"data"`
 		Error *refusal        `json:"error"`
@@ -121,6 +154,47 @@ func (r *remote) data(ctx context.Context, method, path string, body []byte) (js
 		return nil, a.Error
 	}
 	return a.Data, nil
+}
+
+// get reads the data of an answer into out.
+func (r *remote) get(ctx context.Context, path string, out any) error {
+	return r.read(ctx, http.MethodGet, path, nil, out)
+}
+
+// post is [remote.get] with a JSON body.
+func (r *remote) post(ctx context.Context, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encode the call: %w", err)
+	}
+	return r.read(ctx, http.MethodPost, path, body, out)
+}
+
+func (r *remote) read(ctx context.Context, method, path string, body []byte, out any) error {
+	raw, err := r.data(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	return r.decode(raw, out)
+}
+
+// put sends a file as it is and reads the data of the answer into out.
+func (r *remote) put(ctx context.Context, path string, up upload, out any) error {
+	raw, err := r.send(ctx, http.MethodPost, path, up)
+	if err != nil {
+		return err
+	}
+	if raw, err = r.opened(raw); err != nil {
+		return err
+	}
+	return r.decode(raw, out)
+}
+
+func (r *remote) decode(raw []byte, out any) error {
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("%s does not answer like Sentinel: %w", r.server, err)
+	}
+	return nil
 }
 
 func zip(body []byte) ([]byte, error) {

@@ -103,7 +103,7 @@ VALUES (?, 0, ''::bytea)
 ON CONFLICT (tenant_id) DO NOTHING`, tenant).Error; err != nil {
 		return fmt.Errorf("audit %s: make head: %w", e.Action, err)
 	}
-	row, err := l.newRow(ctx, tx, tenant, e)
+	row, err := l.newRow(ctx, tx, tenant, e, nil)
 	if err != nil {
 		return fmt.Errorf("audit %s: %w", e.Action, err)
 	}
@@ -152,7 +152,9 @@ type Row struct {
 	Hash         []byte
 }
 
-func (l *Log) newRow(ctx context.Context, tx *db.Tx, tenant uuid.UUID, e Event) (*Row, error) {
+// newRow makes the row of an event. keys are those of persons that are known
+// already.
+func (l *Log) newRow(ctx context.Context, tx *db.Tx, tenant uuid.UUID, e Event, keys personKeys) (*Row, error) {
 	request := identity.RequestFrom(ctx)
 	r := &Row{
 		ID: uuid.Must(uuid.NewV7()), TenantID: tenant, CreatedAt: l.now().UTC().Truncate(time.Microsecond),
@@ -169,7 +171,7 @@ func (l *Log) newRow(ctx context.Context, tx *db.Tx, tenant uuid.UUID, e Event) 
 		}
 		actor["session_id"] = p.SessionID
 	}
-	changes, details, err := l.documents(tx, tenant, e)
+	changes, details, err := l.documents(tx, tenant, e, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +194,7 @@ func (l *Log) newRow(ctx context.Context, tx *db.Tx, tenant uuid.UUID, e Event) 
 
 // documents are the changes and the details as they are stored: secrets masked,
 // personal data encrypted.
-func (l *Log) documents(tx *db.Tx, tenant uuid.UUID, e Event) (changes map[string]any, details any, err error) {
+func (l *Log) documents(tx *db.Tx, tenant uuid.UUID, e Event, keys personKeys) (changes map[string]any, details any, err error) {
 	changes = map[string]any{}
 	if e.Before != nil {
 		if changes["before"], err = masked(e.Before); err != nil {
@@ -210,7 +212,7 @@ func (l *Log) documents(tx *db.Tx, tenant uuid.UUID, e Event) (changes map[strin
 	if e.Person == (uuid.UUID{}) {
 		return changes, details, conceal(details, unnamedMembers, maskMember)
 	}
-	seal := l.sealFor(tx, tenant, e.Person)
+	seal := l.sealFor(tx, tenant, e.Person, keys[e.Person])
 	if err := conceal(changes, personalMembers, seal); err != nil {
 		return nil, nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
@@ -36,6 +37,10 @@ func (l *Log) recordPart(ctx context.Context, tx *db.Tx, tenant uuid.UUID, event
 	if err != nil {
 		return err
 	}
+	keys, err := l.keysFor(ctx, tx, tenant, events)
+	if err != nil {
+		return err
+	}
 	rows := make([]*Row, len(events))
 	for i, e := range events {
 		if e.Result == "" {
@@ -44,7 +49,7 @@ func (l *Log) recordPart(ctx context.Context, tx *db.Tx, tenant uuid.UUID, event
 		if e.ResourceType == "" {
 			e.ResourceType, _, _ = strings.Cut(e.Action, ".")
 		}
-		if rows[i], err = l.newRow(ctx, tx, tenant, e); err != nil {
+		if rows[i], err = l.newRow(ctx, tx, tenant, e, keys); err != nil {
 			return fmt.Errorf("%s: %w", e.Action, err)
 		}
 	}
@@ -88,6 +93,72 @@ FOR UPDATE`, tenant).Scan(&h.Seq, &h.Hash)
 		return h, fmt.Errorf("read head: %w", err)
 	}
 	return h, nil
+}
+
+// keysFor returns the keys of all persons whom events show, and makes those that
+// there are not. The chain's head is locked, so that nobody makes them meanwhile.
+func (l *Log) keysFor(ctx context.Context, tx *db.Tx, tenant uuid.UUID, events []Event) (personKeys, error) {
+	var persons []uuid.UUID
+	for _, e := range events {
+		if e.Person != (uuid.UUID{}) && (e.Before != nil || e.After != nil) {
+			persons = append(persons, e.Person)
+		}
+	}
+	keys := make(personKeys, len(persons))
+	if len(persons) == 0 || l.master == nil {
+		return keys, nil
+	}
+	if err := l.storedKeys(ctx, tx, tenant, persons, keys); err != nil {
+		return nil, err
+	}
+	var lacking []uuid.UUID
+	var sealed [][]byte
+	seen := map[uuid.UUID]bool{}
+	for _, person := range persons {
+		if keys[person] == nil && !seen[person] {
+			seen[person] = true
+			lacking, sealed = append(lacking, person), append(sealed, l.master.Seal(crypto.NewDataKey(), keyPlace(tenant, person)))
+		}
+	}
+	if len(lacking) == 0 {
+		return keys, nil
+	}
+	_, err := tx.Pgx.Exec(ctx, `
+INSERT INTO sentinel.personal_keys (tenant_id, user_id, sealed_key)
+SELECT $1, user_id, sealed_key
+FROM unnest($2::uuid[], $3::bytea[]) AS t (user_id, sealed_key)
+ON CONFLICT (tenant_id, user_id) DO NOTHING`, tenant, lacking, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("store personal keys: %w", err)
+	}
+	return keys, l.storedKeys(ctx, tx, tenant, lacking, keys)
+}
+
+// storedKeys reads the keys of persons into keys.
+func (l *Log) storedKeys(ctx context.Context, tx *db.Tx, tenant uuid.UUID, persons []uuid.UUID, keys personKeys) error {
+	rows, err := tx.Pgx.Query(ctx, `
+SELECT user_id, sealed_key
+FROM sentinel.personal_keys
+WHERE tenant_id = $1
+AND user_id = ANY($2)`, tenant, persons)
+	if err != nil {
+		return fmt.Errorf("read personal keys: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var person uuid.UUID
+		var sealed []byte
+		if err := rows.Scan(&person, &sealed); err != nil {
+			return fmt.Errorf("read personal keys: %w", err)
+		}
+		if keys[person], err = l.openKey(tenant, person, sealed); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read personal keys: %w", err)
+	}
+	return nil
 }
 
 // canonical puts the documents of the rows into the text that the database will

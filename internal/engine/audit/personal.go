@@ -64,10 +64,12 @@ func conceal(v any, names map[string]bool, with func(name string, member any) (a
 	return nil
 }
 
-// sealFor returns what encrypts members with a person's key, which is made when
-// it is needed for the first time.
-func (l *Log) sealFor(tx *db.Tx, tenant, person uuid.UUID) func(string, any) (any, error) {
-	var key *crypto.DataKey
+// personKeys are keys by whose they are.
+type personKeys map[uuid.UUID]*crypto.DataKey
+
+// sealFor returns what encrypts members with a person's key. Where that is not
+// known yet it is read, or made, when it is needed.
+func (l *Log) sealFor(tx *db.Tx, tenant, person uuid.UUID, key *crypto.DataKey) func(string, any) (any, error) {
 	return func(name string, member any) (any, error) {
 		if key == nil {
 			// The head first, here as wherever it is taken: two transactions that take
@@ -144,7 +146,11 @@ AND user_id = ?`, tenant, person).Take(&row).Error
 	if l.master == nil {
 		return nil, errors.New("this log has no master key to read personal data with")
 	}
-	secret, err := l.master.Open(row.SealedKey, keyPlace(tenant, person))
+	return l.openKey(tenant, person, row.SealedKey)
+}
+
+func (l *Log) openKey(tenant, person uuid.UUID, sealed []byte) (*crypto.DataKey, error) {
+	secret, err := l.master.Open(sealed, keyPlace(tenant, person))
 	if err != nil {
 		return nil, fmt.Errorf("open personal key of %s: %w", person, err)
 	}

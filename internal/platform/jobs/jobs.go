@@ -29,8 +29,10 @@ const schema = "sentinel"
 const (
 	defaultWorkers     = 4
 	defaultRescueAfter = 90 * time.Second
-	// pollInterval finds jobs of which no notification came.
-	pollInterval = 10 * time.Second
+	// pollInterval finds jobs of which no notification came: River sends none for
+	// a job that follows another within fetchCooldown, or gets another turn.
+	pollInterval  = time.Second
+	fetchCooldown = 20 * time.Millisecond
 	// maxAttempts is how often a job is tried that fails, within about six minutes.
 	maxAttempts = 5
 	// softStop is how long a running job may go on when the process ends, before
@@ -97,7 +99,7 @@ func New(cfg Config) (*Queue, error) {
 	var err error
 	q.client, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool()), &river.Config{
 		Schema: schema, Workers: q.workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
-		FetchPollInterval: pollInterval, JobTimeout: q.timeout, RescueStuckJobsAfter: cfg.RescueAfter, MaxAttempts: maxAttempts,
+		FetchPollInterval: pollInterval, FetchCooldown: fetchCooldown, JobTimeout: q.timeout, RescueStuckJobsAfter: cfg.RescueAfter, MaxAttempts: maxAttempts,
 		SoftStopTimeout: softStop, Logger: slog.New(&quieter{cfg.Logger.Handler()}),
 		CompletedJobRetentionPeriod: time.Hour,
 		// Rebuilding indexes is for the schema's owner, whom the server is not.
