@@ -20,6 +20,7 @@ func TestOperationID_ReadsLikeACall(t *testing.T) {
 	}{
 		"/roles":                               {list, "listRoles"},
 		"/users/{id}/permissions":              {list, "listUserPermissions"},
+		"/roles/templates":                     {list, "listRoleTemplates"},
 		"/service-accounts":                    {create, "createServiceAccount"},
 		"/tenants/{id}/sub-tenants":            {create, "createTenantSubTenant"},
 		"/roles/{id}":                          {with(http.MethodGet), "getRole"},
