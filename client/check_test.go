@@ -16,6 +16,7 @@ func newClient(t *testing.T, url, key string) *client.Client {
 	t.Helper()
 	c, err := client.New(url, client.Options{Key: key})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	return c
 }
 
@@ -193,5 +194,6 @@ func TestNew_RefusesWhatIsNoServer(t *testing.T) {
 	}
 	c, err := client.New("https://sentinel.example/", client.Options{})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	require.False(t, c.HasKey())
 }

@@ -107,6 +107,7 @@ func scripted(t *testing.T, header http.Header, statuses ...int) (*client.Client
 	t.Cleanup(s.Close)
 	c, err := client.New(s.URL, client.Options{MaxWait: 2 * time.Second})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	return c, &calls
 }
 
@@ -212,6 +213,7 @@ func TestCheck_TakesNoAnswerThatIsNotADecision(t *testing.T) {
 			t.Cleanup(s2.Close)
 			c, err := client.New(s2.URL, client.Options{})
 			require.NoError(t, err)
+			t.Cleanup(c.Close)
 			d, err := c.Check(t.Context(), client.Question{Action: "read", Type: "invoice"})
 			require.Error(t, err)
 			require.Equal(t, client.Decision{}, d)
@@ -236,6 +238,7 @@ func TestClient_ReadsNoAnswerWithoutEnd(t *testing.T) {
 	t.Cleanup(s.Close)
 	c, err := client.New(s.URL, client.Options{})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	_, err = c.Check(t.Context(), client.Question{Action: "read", Type: "invoice"})
 	require.ErrorContains(t, err, "too long")
 }

@@ -107,6 +107,7 @@ func passing(t *testing.T, url string, o fiberguard.Options) *fiberguard.Guard {
 	t.Helper()
 	c, err := client.New(url, client.Options{Retries: -1})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	g, err := fiberguard.New(c, o)
 	require.NoError(t, err)
 	return g
@@ -116,6 +117,7 @@ func naming(t *testing.T, w *live.World) *fiberguard.Guard {
 	t.Helper()
 	c, err := client.New(server.URL, client.Options{Key: w.Key})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	g, err := fiberguard.New(c, fiberguard.Options{Subject: func(c *fiber.Ctx) (string, error) {
 		if c.Get("X-User") == "broken" {
 			return w.Ann.ID.String(), errors.New("the session store is away")

@@ -107,6 +107,7 @@ func passing(t *testing.T, url string, o guard.Options) *guard.Guard {
 	t.Helper()
 	c, err := client.New(url, client.Options{Retries: -1})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	g, err := guard.New(c, o)
 	require.NoError(t, err)
 	return g
@@ -117,6 +118,7 @@ func naming(t *testing.T, w *live.World) *guard.Guard {
 	t.Helper()
 	c, err := client.New(server.URL, client.Options{Key: w.Key})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	g, err := guard.New(c, guard.Options{Subject: func(r *http.Request) (string, error) {
 		if r.Header.Get("X-User") == "broken" {
 			return w.Ann.ID.String(), errors.New("the session store is away")
@@ -310,6 +312,23 @@ func TestProtect_IsClosedWhileSentinelIsGone(t *testing.T) {
 	require.EqualValues(t, 1, s.reached.Load())
 }
 
+// TestProtect_IsClosedWhereSentinelIsNot: something else answers, or something in
+// between, with whatever status.
+func TestProtect_IsClosedWhereSentinelIsNot(t *testing.T) {
+	t.Parallel()
+	for answered, want := range map[int]int{200: 503, 204: 503, 302: 503, 400: 403, 401: 503, 403: 503, 404: 503, 429: 503, 500: 503, 502: 503} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/")
+			w.WriteHeader(answered)
+			_, _ = io.WriteString(w, `{"allowed":true,"error":null}`)
+		}))
+		s := newSite(t, passing(t, other.URL, guard.Options{}))
+		require.Equal(t, want, s.get(t, "/invoices/1", "abc").status, answered)
+		require.Zero(t, s.reached.Load())
+		other.Close()
+	}
+}
+
 // TestProtect_IsClosedWhileSentinelHangs waits no longer than the timeout.
 func TestProtect_IsClosedWhileSentinelHangs(t *testing.T) {
 	t.Parallel()
@@ -382,6 +401,7 @@ func TestNew_RefusesAClientThatCannotAsk(t *testing.T) {
 	require.ErrorContains(t, err, "client.New")
 	c, err := client.New(server.URL, client.Options{})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
 	_, err = guard.New(c, guard.Options{Subject: func(*http.Request) (string, error) { return "", nil }})
 	require.ErrorContains(t, err, "Key")
 }

@@ -25,7 +25,7 @@ func openapiCommand() *cobra.Command {
 				return fmt.Errorf("--version %q: must be 3.1 or 3.0", edition)
 			}
 			kind := filepath.Ext(out)
-			document, err := app.Document(version, app.DocumentForm{Old: edition == "3.0", YAML: kind == ".yaml" || kind == ".yml"})
+			document, err := app.Document(cmd.Context(), version, app.DocumentForm{Old: edition == "3.0", YAML: kind == ".yaml" || kind == ".yml"})
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func operations(document map[string]any, f func(route string, op map[string]any)
 // a server serves.
 func TestDocument_NeedsNoServer(t *testing.T) {
 	t.Parallel()
-	raw, err := app.Document("test", app.DocumentForm{})
+	raw, err := app.Document(t.Context(), "test", app.DocumentForm{})
 	require.NoError(t, err)
 	w := startWorld(t, newDatabase(t), func(c *app.Config) { c.PublicURL = "https://sentinel.example" })
 	got := w.do(request{method: http.MethodGet, path: "//openapi.json"})
@@ -34,7 +34,7 @@ func TestDocument_NeedsNoServer(t *testing.T) {
 
 func TestDocument_NamesItsOperationsForPrograms(t *testing.T) {
 	t.Parallel()
-	raw, err := app.Document("test", app.DocumentForm{})
+	raw, err := app.Document(t.Context(), "test", app.DocumentForm{})
 	require.NoError(t, err)
 	var document map[string]any
 	require.NoError(t, json.Unmarshal(raw, &document))
@@ -60,7 +60,7 @@ func TestDocument_NamesItsOperationsForPrograms(t *testing.T) {
 func TestDocument_TypesEveryAnswer(t *testing.T) {
 	t.Parallel()
 	for _, form := range []app.DocumentForm{{}, {Old: true}} {
-		raw, err := app.Document("test", form)
+		raw, err := app.Document(t.Context(), "test", form)
 		require.NoError(t, err)
 		var document map[string]any
 		require.NoError(t, json.Unmarshal(raw, &document))

@@ -162,7 +162,7 @@ func (g *Gate) failed(r *Request, err error) *Refusal {
 		return r.denied("subject_unknown", "")
 	case g.named: // the application's own account is at fault, not the caller
 		return r.unavailable()
-	case e.Status == http.StatusUnauthorized:
+	case e.Status == http.StatusUnauthorized && e.Code != "":
 		return r.anonymous(e.Code, e.Message)
 	case (e.Status == http.StatusForbidden || e.Status == http.StatusNotFound) && e.Code != "": // a token that may not ask, or not there
 		return r.denied(notEvaluated, "")

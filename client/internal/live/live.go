@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,7 @@ func Main(m *testing.M, s **Server) {
 		}
 		defer func() { err = errors.Join(err, (*s).stop()) }()
 		code = m.Run()
+		http.DefaultClient.CloseIdleConnections() // or the server waits for them
 		return nil
 	}()
 	if err != nil {
@@ -101,7 +103,10 @@ func (s *Server) stop() error {
 	}
 	select {
 	case err := <-s.done:
-		return err
+		if err != nil {
+			return fmt.Errorf("the server ended: %w\n%s", err, s.log)
+		}
+		return nil
 	case <-time.After(time.Minute):
 		return errors.Join(errors.New("the server does not end"), s.cmd.Process.Kill(), <-s.done)
 	}

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -52,7 +51,7 @@ func (s *Server) World(t testing.TB) *World {
 	t.Helper()
 	c, err := client.New(s.URL, client.Options{})
 	require.NoError(t, err)
-	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	t.Cleanup(c.Close)
 	operator := client.WithToken(t.Context(), Login(t, c, "PLATFORM", "operator@example.com").Token)
 	w := &World{Calls: c, Code: "T" + strings.ToUpper(unique())}
 	tenant, err := c.CreateTenantWithResponse(operator, nil, client.CreateTenantJSONRequestBody{Name: w.Code, Code: w.Code})

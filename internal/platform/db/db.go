@@ -70,6 +70,25 @@ type DB struct {
 // Open connects once, so that a wrong URL fails here and not at the first
 // request. A server that does not answer is a fault of kind Unavailable.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
+	d, err := open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Ping(ctx); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Unconnected returns a DB that no server is behind, for parts that are made and
+// never run. Every use of it fails.
+func Unconnected(ctx context.Context) (*DB, error) {
+	return open(ctx, Config{URL: "postgres://127.0.0.1:1/none"})
+}
+
+// open connects to nothing yet.
+func open(ctx context.Context, cfg Config) (*DB, error) {
 	cfg = cfg.withDefaults()
 	poolConfig, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
@@ -88,10 +107,6 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		sql:            stdlib.OpenDBFromPool(pool),
 		connectTimeout: cfg.ConnectTimeout,
 		log:            cfg.Logger,
-	}
-	if err := d.Ping(ctx); err != nil {
-		d.Close()
-		return nil, err
 	}
 	if d.gorm, err = openGORM(d.sql); err != nil {
 		d.Close()

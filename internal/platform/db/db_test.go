@@ -74,6 +74,14 @@ func TestOpen_RefusesMalformedURL(t *testing.T) {
 	require.False(t, fault.Is(err, fault.Unavailable))
 }
 
+func TestUnconnected_IsOpenAndFailsAtEveryUse(t *testing.T) {
+	t.Parallel()
+	d, err := db.Unconnected(t.Context())
+	require.NoError(t, err)
+	defer d.Close()
+	require.True(t, fault.Is(d.Ping(t.Context()), fault.Unavailable))
+}
+
 func TestOpen_UnavailableWithoutServer(t *testing.T) {
 	_, err := db.Open(t.Context(), db.Config{
 		URL: "postgres://a@/b?host=" + t.TempDir(), ConnectTimeout: time.Second,

@@ -52,19 +52,20 @@ func actionID(segments []string, last int) string {
 	return lowerFirst(camel(verb) + objectName(segments[:last], false) + camel(rest))
 }
 
-// objectName joins the words of a path. One that is followed by a parameter is
-// one of its kind, and so is the last if single is set.
+// objectName joins the words of a path. What is followed by more is one of its
+// kind, and so is the last if single is set.
 func objectName(segments []string, single bool) string {
 	var name strings.Builder
 	for i, segment := range segments {
+		last := i == len(segments)-1
 		switch {
 		case isParam(segment) || segment == "me":
-		case i > 0 && !isParam(segments[i-1]) && nextIsParam(segments, i) && !isPlural(segment):
+		case i > 0 && !isParam(segments[i-1]) && !last && isParam(segments[i+1]) && !isPlural(segment):
 			name.WriteString("By" + camel(segment))
-		case nextIsParam(segments, i), single && i == len(segments)-1, i+2 < len(segments) && isParam(segments[i+2]) && !isPlural(segments[i+1]):
-			name.WriteString(camel(singular(segment)))
-		case i+1 < len(segments) && segments[i+1] == "me":
+		case !last && segments[i+1] == "me":
 			name.WriteString("Own" + camel(singular(segment)))
+		case !last || single:
+			name.WriteString(camel(singular(segment)))
 		default:
 			name.WriteString(camel(segment))
 		}
@@ -75,8 +76,6 @@ func objectName(segments []string, single bool) string {
 func pathSegments(path string) []string { return strings.Split(strings.Trim(path, "/"), "/") }
 
 func isParam(segment string) bool { return strings.HasPrefix(segment, "{") }
-
-func nextIsParam(segments []string, i int) bool { return i+1 < len(segments) && isParam(segments[i+1]) }
 
 func isPlural(word string) bool { return singular(word) != word }
 

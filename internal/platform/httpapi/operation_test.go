@@ -20,6 +20,7 @@ func TestOperationID_ReadsLikeACall(t *testing.T) {
 	}{
 		"/roles":                               {list, "listRoles"},
 		"/users/{id}/permissions":              {list, "listUserPermissions"},
+		"/roles/templates":                     {list, "listRoleTemplates"},
 		"/service-accounts":                    {create, "createServiceAccount"},
 		"/tenants/{id}/sub-tenants":            {create, "createTenantSubTenant"},
 		"/roles/{id}":                          {with(http.MethodGet), "getRole"},
@@ -84,6 +85,7 @@ func TestRegistry_TellsTypesOfOneNameApart(t *testing.T) {
 	require.Equal(t, "ServiceAccountCreated", r.qualified("x/serviceaccount", "Created", false))
 	require.Equal(t, "RoleCreated", r.qualified("x/role", "Created", false))
 	require.Equal(t, "Role", r.qualified("x/role", "Role", false))
+	require.Equal(t, "Import", r.qualified("x/importing", "Import", false))
 	require.Equal(t, "Permission", r.qualified("x/directory", "Permission", false))
 	require.Equal(t, "DirectoryPermission", r.qualified("x/directory", "Permission", true))
 	require.Equal(t, "SessionLogout", r.qualified("x/session", "LogoutOut", false))

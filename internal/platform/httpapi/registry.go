@@ -142,7 +142,7 @@ func (r *registry) qualified(pkgPath, name string, full bool) string {
 	}
 	word := orDefault(r.words[pkg], upperFirst(pkg))
 	switch {
-	case strings.HasPrefix(strings.ToLower(name), strings.ToLower(word)):
+	case strings.HasPrefix(strings.ToLower(name), strings.ToLower(word)), strings.HasPrefix(word, name): // importing.Import
 		return name
 	case strings.HasSuffix(word, name): // serviceaccount.Account
 		return word
