@@ -168,6 +168,12 @@ ORDER BY paged.user_id`, args).Scan(&found).Error
 			users = append(users, *f.UserID)
 		}
 	}
+	page.Items, err = h.ways(tx, users, args)
+	return page, err
+}
+
+// ways shows accounts that have the role, in their order, with how they have it.
+func (h *holding) ways(tx *db.Tx, users []uuid.UUID, args map[string]any) ([]Holder, error) {
 	// Account by account, as above role by role: whatever the planner thinks of
 	// lists and tenants that it has not met.
 	args["users"] = db.UUIDs(users)
@@ -176,7 +182,7 @@ ORDER BY paged.user_id`, args).Scan(&found).Error
 		IsActive bool
 		Way
 	}
-	err = tx.Raw(`
+	err := tx.Raw(`
 SELECT *
 FROM (
   SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY role_id IS DISTINCT FROM @role, given_at, role_id, group_id) AS place
@@ -208,24 +214,24 @@ FROM (
 WHERE place <= @most
 ORDER BY user_id, place`, args).Scan(&rows).Error
 	if err != nil {
-		return page, fmt.Errorf("list the ways of holders: %w", err)
+		return nil, fmt.Errorf("list the ways of holders: %w", err)
 	}
-	page.Items = []Holder{}
+	list := []Holder{}
 	for i := range rows {
 		r := &rows[i]
 		h.complete(&r.Way, r.IsActive)
-		if n := len(page.Items); n == 0 || page.Items[n-1].UserID != r.UserID {
-			page.Items = append(page.Items, Holder{UserID: r.UserID})
+		if n := len(list); n == 0 || list[n-1].UserID != r.UserID {
+			list = append(list, Holder{UserID: r.UserID})
 		}
-		last := &page.Items[len(page.Items)-1]
+		last := &list[len(list)-1]
 		last.Ways = append(last.Ways, r.Way)
 	}
-	for i := range page.Items {
-		slices.SortStableFunc(page.Items[i].Ways, func(a, b Way) int {
+	for i := range list {
+		slices.SortStableFunc(list[i].Ways, func(a, b Way) int {
 			return cmp.Compare(strings.Count(a.Path, " > "), strings.Count(b.Path, " > "))
 		})
 	}
-	return page, nil
+	return list, nil
 }
 
 // complete fills in what the row of a way does not say.
