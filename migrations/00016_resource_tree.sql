@@ -166,11 +166,85 @@ CREATE TRIGGER check_parent_update AFTER UPDATE ON sentinel.resources
     FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL AND NEW.parent_id IS DISTINCT FROM OLD.parent_id)
     EXECUTE FUNCTION sentinel.check_node_parent();
 
+-- A table's name is of type name and compares by another collation than the
+-- index of search_entries has: compared with it, all entries of the tenant are
+-- read for each that is changed. So it is made a text first.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION sentinel.search_entry_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, sentinel, pg_temp
+    AS $$
+DECLARE
+    text_now text;
+    changed_kind text := TG_TABLE_NAME;
+BEGIN
+    EXECUTE format('SELECT lower(concat_ws(chr(31), %s)) FROM (SELECT ($1).*) new_row', TG_ARGV[0]) INTO text_now USING NEW;
+    UPDATE sentinel.search_entries
+    SET tenant_id = NEW.tenant_id, object_id = NEW.id, haystack = text_now
+    WHERE tenant_id = OLD.tenant_id
+    AND kind = changed_kind
+    AND object_id = OLD.id;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION sentinel.search_entry_removed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, sentinel, pg_temp
+    AS $$
+DECLARE
+    removed_kind text := TG_TABLE_NAME;
+BEGIN
+    DELETE FROM sentinel.search_entries e
+    USING old_rows o
+    WHERE e.tenant_id = o.tenant_id
+    AND e.kind = removed_kind
+    AND e.object_id = o.id;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA sentinel FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sentinel.lineage_end(bytea) TO sentinel_app;
 
 -- +goose Down
 
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION sentinel.search_entry_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, sentinel, pg_temp
+    AS $$
+DECLARE
+    text_now text;
+BEGIN
+    EXECUTE format('SELECT lower(concat_ws(chr(31), %s)) FROM (SELECT ($1).*) new_row', TG_ARGV[0]) INTO text_now USING NEW;
+    UPDATE sentinel.search_entries
+    SET tenant_id = NEW.tenant_id, object_id = NEW.id, haystack = text_now
+    WHERE tenant_id = OLD.tenant_id
+    AND kind = TG_TABLE_NAME
+    AND object_id = OLD.id;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION sentinel.search_entry_removed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, sentinel, pg_temp
+    AS $$
+BEGIN
+    DELETE FROM sentinel.search_entries e
+    USING old_rows o
+    WHERE e.tenant_id = o.tenant_id
+    AND e.kind = TG_TABLE_NAME
+    AND e.object_id = o.id;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
 DROP TRIGGER check_parent_update ON sentinel.resources;
 DROP FUNCTION sentinel.check_node_parent();
 CREATE TRIGGER check_parent_insert AFTER INSERT ON sentinel.resources

@@ -234,9 +234,11 @@ func requireIndex(t *testing.T, ran []executed, part string, wanted []string) {
 	var read []string
 	for _, e := range ran {
 		if strings.Contains(e.Query, part) {
-			e.Plan.each(func(n *plan) { read = append(read, n.Index) })
+			e.Plan.each(func(n *plan) { read = append(read, n.Node+" "+n.Relation+" "+n.Index) })
 		}
 	}
-	require.True(t, slices.ContainsFunc(wanted, func(index string) bool { return slices.Contains(read, index) }),
+	require.True(t, slices.ContainsFunc(read, func(node string) bool {
+		return slices.ContainsFunc(wanted, func(index string) bool { return strings.HasSuffix(node, " "+index) })
+	}),
 		"%q reads %q, none of %q", part, read, wanted)
 }
