@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -323,5 +324,27 @@ func TestExamples_HaveTheCurrentSchema(t *testing.T) {
 		raw, err := os.ReadFile(filepath.Join("..", "..", "examples", name, "tenant.yaml")) //nolint:gosec // an example's
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(string(raw), "# yaml-language-server: $schema=../tenant.schema.json\n"), name)
+	}
+}
+
+// A manifest of some megabytes is sent compressed, and can come by the input.
+func TestApply_TakesLargeManifestsFromTheInput(t *testing.T) {
+	t.Parallel()
+	s, token := onDatabase(t)
+	_, flags := s.tenant(t, token, "ACME")
+	var document strings.Builder
+	document.WriteString("version: 1\nresources:\n")
+	for i := range 600 {
+		fmt.Fprintf(&document, "  - {type: site, code: s%d, attributes: {note: %q}}\n", i, strings.Repeat("all quiet on the site ", 200))
+	}
+	require.Greater(t, document.Len(), 2<<20)
+	for _, want := range []string{"600 to create, 0 to change, 0 to delete\nApplied.\n", "Nothing to change.\n"} {
+		var out bytes.Buffer
+		cmd := root()
+		cmd.SetIn(strings.NewReader(document.String()))
+		cmd.SetOut(&out)
+		cmd.SetArgs(append([]string{"apply", "-f", "-", "--yes"}, flags...))
+		require.NoError(t, cmd.ExecuteContext(t.Context()))
+		require.True(t, strings.HasSuffix(out.String(), want))
 	}
 }

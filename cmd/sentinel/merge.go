@@ -79,7 +79,7 @@ func filesOf(name string) ([]string, error) {
 
 func (m *merged) read(name string, input io.Reader) error {
 	if name != "-" {
-		file, err := os.Open(name)
+		file, err := os.Open(name) //nolint:gosec // it is the caller's own to name
 		if err != nil {
 			return fmt.Errorf("-f %s: %w", name, err)
 		}

@@ -21,7 +21,8 @@ func manifestScenarios() []scenario {
 		{name: "plan of another version", as: "admin", route: plan, body: `{"manifest":{"version":2}}`, status: 400, fields: []string{"manifest.version"}},
 		{name: "plan with an unknown member", as: "admin", route: plan, body: `{"manifest":{"version":1,"roles":[{"name":"a"},{"name":"b","nam":"c"}]}}`, status: 400, fields: []string{"manifest.roles[1].nam"}},
 		{name: "plan with an unknown section", as: "admin", route: plan, body: `{"manifest":{"version":1,"users":[]}}`, status: 400, fields: []string{"manifest.users"}},
-		{name: "apply", as: "admin", route: apply, body: `{"manifest":{"version":1,
+		{
+			name: "apply", as: "admin", route: apply, body: `{"manifest":{"version":1,
 			"resources":[{"type":"engine_room","code":"er-1"}],
 			"permissions":[{"name":"Stoke","node":"engine_room:er-1","actions":["stoke"]}],
 			"roles":[{"name":"stoker","permissions":["Stoke"]}],"groups":[{"name":"below deck","roles":["stoker"]}],
@@ -31,12 +32,15 @@ func manifestScenarios() []scenario {
 				"tenant.update success", "resource.create success", "permission.create success", "role.create success", "group.create success",
 				"field_definition.create success", "menu_item.create success",
 			},
-			writes: []string{"tenants", "resources", "permissions", "roles", "role_permissions", "groups", "group_roles", "field_definitions", "menu_items"}},
+			writes: []string{"tenants", "resources", "permissions", "roles", "role_permissions", "groups", "group_roles", "field_definitions", "menu_items"},
+		},
 		{name: "apply what there is", as: "admin", route: apply, body: `{"prune":false,"manifest":{"version":1,"groups":[{"name":"below deck","roles":["stoker"]}]}}`, status: 200, want: map[string]any{"data.changes.0": nil}},
 		{name: "apply what was not shown", as: "admin", route: apply, body: `{"digest":"x","manifest":{"version":1,"groups":[{"name":"below deck","roles":[]}]}}`, status: 409, code: "CONFLICT", fields: []string{"digest"}},
 		{name: "apply a reserved name", as: "admin", route: apply, body: `{"manifest":{"version":1,"roles":[{"name":"Tenant_Admin"}]}}`, status: 409, code: "CONFLICT"},
 		{name: "apply without the permission", as: "author", route: apply, body: `{"manifest":{"version":1,"roles":[{"name":"x"}]}}`, status: 403, code: "PERMISSION_DENIED"},
-		{name: "apply a change and prune", as: "admin", route: apply, body: `{"prune":true,"manifest":{"version":1,"menus":[],"fields":[]}}`, status: 200, want: map[string]any{"data.summary.delete": 2},
-			audit: []string{"menu_item.delete success", "field_definition.delete success"}, writes: []string{"field_definitions", "menu_items"}},
+		{
+			name: "apply a change and prune", as: "admin", route: apply, body: `{"prune":true,"manifest":{"version":1,"menus":[],"fields":[]}}`, status: 200, want: map[string]any{"data.summary.delete": 2},
+			audit: []string{"menu_item.delete success", "field_definition.delete success"}, writes: []string{"field_definitions", "menu_items"},
+		},
 	}
 }

@@ -15,9 +15,9 @@ import (
 // administrator.
 type attack struct {
 	*fixture
-	mal, eve                  uuid.UUID
-	author, reader, quiet     uuid.UUID
-	permission, node, allowed uuid.UUID
+	mal, eve              uuid.UUID
+	author, reader, quiet uuid.UUID
+	permission, allowed   uuid.UUID
 }
 
 func attackers(t *testing.T) *attack {

@@ -55,7 +55,7 @@ func (l *loader) scan(into any, what, sql string) {
 
 // add keeps an object. One that cannot be put into the form of the file ends the
 // reading.
-func (l *loader) add(o *object, err error) *object {
+func (l *loader) add(o *object, err error) {
 	if err != nil && l.err == nil {
 		l.err = err
 	}
@@ -64,7 +64,6 @@ func (l *loader) add(o *object, err error) *object {
 		l.err = fault.Conflict("", "The tenant has more than %d objects in the section %s; that many are not kept in a manifest.", n-1, section(o.kind))
 	}
 	l.byID[o.id] = o
-	return o
 }
 
 func (l *loader) revision() {

@@ -1,12 +1,16 @@
 package manifest
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
+	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 )
 
 func TestApply_MakesAllOfItAndThenNothing(t *testing.T) {
@@ -217,4 +221,72 @@ func TestManifest_LeavesSystemRolesAlone(t *testing.T) {
 	require.Equal(t, 7, f.Count(`SELECT count(*) FROM sentinel.roles WHERE type = 'system'`))
 	_, err := f.as(f.admin, f.parsed(`{"version": 1, "settings": {}}`), false)
 	require.True(t, fault.Is(err, fault.Validation), "%v", err)
+}
+
+// What the platform has for all tenants is there to refer to, and not in the
+// file.
+func TestManifest_LeavesWhatIsThePlatformsAlone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.SQL(`INSERT INTO sentinel.menu_items (tenant_id, name, url) VALUES (NULL, 'help', '/help'), (NULL, 'home', '/')`)
+	f.SQL(`INSERT INTO sentinel.field_definitions (tenant_id, entity_type, field_name, field_type) VALUES (NULL, 'vessel', 'imo', 'core')`)
+	f.apply(`{"version": 1, "menus": [{"name": "fleet", "parent": "help", "url": "/fleet"}]}`, true)
+	f.settled()
+	m := f.exported()
+	require.Empty(t, m.Fields)
+	require.Len(t, m.Menus, 1)
+	require.Equal(t, "help", m.Menus[0].Parent)
+	f.SQL(`INSERT INTO sentinel.menu_items (tenant_id, name) VALUES ($1, 'help')`, f.tenant)
+	f.settled()
+	for _, one := range f.exported().Menus {
+		_, err := uuid.Parse(one.Parent)
+		require.Equal(t, one.Name == "fleet", err == nil, "the tenant's own hides the platform's of that name")
+	}
+	for path, text := range map[string]string{
+		"manifest.fields[0].field_name": `"fields": [{"entity_type": "vessel", "field_name": "imo", "field_type": "core"}]`,
+		"manifest.menus[0].parent":      `"menus": [{"name": "x", "parent": "nowhere"}]`,
+	} {
+		_, err := f.as(f.admin, f.parsed(`{"version": 1, `+text+`}`), false)
+		var refused *fault.Error
+		require.ErrorAs(t, err, &refused, text)
+		require.Equal(t, path, refused.Fields[0].Path)
+	}
+}
+
+// Two fields in one place would be seen by whoever may see either.
+func TestApply_KeepsFieldsApart(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, err := f.as(f.admin, f.parsed(`{"version": 1, "fields": [
+{"entity_type": "vessel", "field_name": "cost", "field_type": "tenant_specific", "default_visibility": "hidden"},
+{"entity_type": "vessel", "field_name": "price", "field_type": "tenant_specific", "storage_path": "attributes.cost"}]}`), false)
+	require.True(t, fault.Is(err, fault.ConflictKind), "%v", err)
+	require.Zero(t, f.Count(`SELECT count(*) FROM sentinel.field_definitions WHERE tenant_id = $1`, f.tenant))
+}
+
+func TestManifest_LeavesOutWhatTheTenantIsWithout(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.apply(whole, false)
+	allowed := f.service.Authorize
+	f.service.Authorize = func(ctx context.Context, p httpapi.Permission) error {
+		if p.Section == "navigation" || p.Section == "field-definitions" {
+			return entitlement.Disabled(p.Section)
+		}
+		return allowed(ctx, p)
+	}
+	m := f.exported()
+	require.Nil(t, m.Menus)
+	require.Nil(t, m.Fields)
+	f.settled()
+	for _, text := range []string{`"menus": []`, `"fields": []`} {
+		_, err := f.as(f.admin, f.parsed(`{"version": 1, `+text+`}`), true)
+		require.True(t, fault.Is(err, fault.FeatureDisabled), "%v", err)
+	}
+	failure := errors.New("failure")
+	f.service.Authorize = func(context.Context, httpapi.Permission) error { return failure }
+	_, err := f.as(f.admin, m, true)
+	require.ErrorIs(t, err, failure)
+	_, err = f.service.export(f.As(f.tenant, f.admin), &ExportIn{})
+	require.ErrorIs(t, err, failure)
 }
