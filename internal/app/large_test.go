@@ -152,6 +152,8 @@ type largeList struct {
 	// operator asks in the platform's tenant; otherwise LARGE's administrator.
 	operator bool
 	total    int
+	// slow lists are known to take more than the budget, see docs/performance.md.
+	slow bool
 }
 
 // largeLists are every list with every search, filter and order that it has.
@@ -261,7 +263,7 @@ func resourceLists(nodes int) []largeList {
 		{name: "resources by parent", path: "/resources?parent_id=$family&sort=code", total: 10},
 		{name: "resources, last page", path: fmt.Sprint("/resources?page=", last), total: nodes},
 		{name: "resources, last page by name", path: fmt.Sprint("/resources?sort=name&page=", last), total: nodes},
-		{name: "resources, last page by type", path: fmt.Sprint("/resources?sort=type&page=", last), total: nodes},
+		{name: "resources, last page by type", path: fmt.Sprint("/resources?sort=type&page=", last), total: nodes, slow: true},
 		{name: "resources, 1000 of them", path: "/resources?limit=1000", total: nodes},
 		{name: "resources, tree", path: "/resources/tree?"},
 		{name: "resources, tree of 1,000 nodes", path: "/resources/tree?depth=10&limit=1000"},

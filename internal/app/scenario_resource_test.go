@@ -28,7 +28,8 @@ func resourceExamples() map[string]example {
 		"PATCH /resources/{id}": {
 			path: "/resources/$vessel", body: `{"name":"y"}`,
 			foreign: []call{
-				{"/resources/$vessel_b", `{"name":"y"}`}, {"/resources/$vessel", `{"parent_id":"$fleet_b"}`},
+				{"/resources/$vessel_b", `{"name":"y"}`},
+				{"/resources/$vessel", `{"parent_id":"$fleet_b"}`},
 				{"/resources/$vessel", `{"workflow_config":{"states":["a"],"state_actions":{"a":{"read":["role:$reader_b"]}}}}`},
 			},
 		},
