@@ -87,6 +87,7 @@ AND NOT source.attnum = ANY (k.conkey)`), "only assignments may name another ten
 func TestIsolation_IndexesAreLedByTheTenant(t *testing.T) {
 	f := setup(t)
 	require.ElementsMatch(t, []string{
+		"field_definitions_name_idx",                                // a definition of the platform's is held against all tenants'
 		"group_roles_role_tenant_idx", "user_roles_role_tenant_idx", // a role's deletion looks in every tenant
 		"menu_items_parent_idx", "user_menu_customizations_item_idx", // of items that may be the platform's
 		"tenant_ancestors_ancestor_idx",

@@ -57,6 +57,12 @@ func (a *attack) moves() map[string]func() (path, body string) {
 			both("/users/bulk", `{"operation":"remove_role","user_ids":["<users>"],"data":{"role_id":"<roles>"}}`),
 			both("/users/bulk", `{"operation":"add_to_group","user_ids":["<users>"],"data":{"group_id":"<groups>"}}`),
 			both("/users/bulk", `{"operation":"deactivate","user_ids":["<users>"]}`), both("/users/bulk", `{"operation":"activate","user_ids":["<users>"]}`)),
+		"POST /field-definitions": one(both("/field-definitions", `{"entity_type":"vessel","field_name":"<name>","field_type":"tenant_specific"}`),
+			both("/field-definitions", `{"entity_type":"vessel","field_name":"<name>","field_type":"tenant_specific","default_visibility":"hidden"}`)),
+		"POST /field-definitions/bulk": both("/field-definitions/bulk", `{"definitions":[{"entity_type":"vessel","field_name":"<name>","field_type":"tenant_specific","default_visibility":"hidden"}]}`),
+		"PATCH /field-definitions/{id}": one(both("/field-definitions/<field_definitions>", `{"default_visibility":"write"}`), both("/field-definitions/<field_definitions>", `{"is_pii":false}`),
+			both("/field-definitions/<field_definitions>", `{"default_visibility":"hidden"}`), both("/field-definitions/<field_definitions>", `{"is_active":false}`)),
+		"DELETE /field-definitions/{id}":  both("/field-definitions/<field_definitions>", ""),
 		"POST /users/{id}/lock":           both("/users/<users>/lock", `{"reason":"x"}`),
 		"POST /users/{id}/unlock":         both("/users/<users>/unlock", ""),
 		"POST /users/{id}/reset-password": both("/users/<users>/reset-password", `{"mode":"temporary"}`),
@@ -77,7 +83,7 @@ func (a *attack) moves() map[string]func() (path, body string) {
 
 // fill puts ids in the place of "<table>", and new names in that of "<name>".
 func (a *attack) fill(text string) string {
-	for _, table := range []string{"users", "roles", "groups", "permissions", "resources", "services"} {
+	for _, table := range []string{"users", "roles", "groups", "permissions", "resources", "services", "field_definitions"} {
 		for strings.Contains(text, "<"+table+">") {
 			text = strings.Replace(text, "<"+table+">", a.any(table), 1)
 		}

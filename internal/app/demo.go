@@ -58,6 +58,7 @@ func (a *App) SeedDemo(ctx context.Context) error {
 			{"user groups", demoUserGroups()},
 			{"user roles", demoUserRoles()},
 			{"field definitions", demoFields()},
+			{"menu items", demoMenu()},
 			{"approval chains", demoChains()},
 		} {
 			if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(part.rows).Error; err != nil {

@@ -202,6 +202,8 @@ func TestDocument_NullInAPatch(t *testing.T) {
 	w := newWorld(t)
 	w.ids["tenant_b"] = w.ids["beta"]
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
+	w.fields()
+	w.items()
 	doc := w.document(t)
 	schemas := members(doc.at("components.schemas"))
 	patches := 0

@@ -4,10 +4,12 @@ import (
 	"slices"
 
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
+	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
 	"github.com/sentinel-access/sentinel/internal/feature/health"
 	"github.com/sentinel-access/sentinel/internal/feature/mailbox"
 	"github.com/sentinel-access/sentinel/internal/feature/manifest"
+	"github.com/sentinel-access/sentinel/internal/feature/navigation"
 	"github.com/sentinel-access/sentinel/internal/feature/permission"
 	"github.com/sentinel-access/sentinel/internal/feature/resource"
 	"github.com/sentinel-access/sentinel/internal/feature/role"
@@ -32,6 +34,8 @@ func (a *App) register() {
 	(&permission.Service{Write: a.writer}).Register(a.api)
 	(&resource.Service{Write: a.writer}).Register(a.api)
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
+	(&field.Service{Write: a.writer}).Register(a.api)
+	(&navigation.Service{Write: a.writer}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,

@@ -200,6 +200,8 @@ func examples() map[string]example {
 		},
 	}
 	maps.Copy(all, manifestExamples())
+	maps.Copy(all, fieldExamples())
+	maps.Copy(all, navigationExamples())
 	return all
 }
 
@@ -223,6 +225,8 @@ func TestAccess_OfEveryRoute(t *testing.T) {
 	w.ids["tenant_b"] = w.ids["beta"]
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.make("robot_b", "admin_b", "", "/service-accounts", `{"name":"robot"}`)
+	w.fields()
+	w.items()
 	w.session("session", "admin", "alpha")
 	w.session("session_b", "plain_b", "beta")
 	for _, who := range []string{"admin", "plain", "operator"} {

@@ -13,6 +13,8 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
+	w.fields()
+	w.items()
 	for _, object := range []struct{ path, body string }{
 		{"/users/$plain", `{"display_name":"x"}`},
 		{"/roles/$inspector", `{"description":"x"}`},
@@ -21,6 +23,8 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 		{"/resources/$vessel", `{"name":"x"}`},
 		{"/tenants/$sub", `{"name":"x"}`},
 		{"/service-accounts/$robot", `{"description":"x"}`},
+		{"/field-definitions/$field", `{"description":"x"}`},
+		{"/navigation/menu-items/$item", `{"icon":"x"}`},
 	} {
 		t.Run(object.path, func(t *testing.T) {
 			defer w.within(t)()

@@ -24,12 +24,31 @@ func (e *Engine) Decide(ctx context.Context, q *Question) *Decision {
 // DecideAll answers questions about one subject of one tenant, all from one
 // snapshot at one moment.
 func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decision {
+	out := e.answer(ctx, questions)
+	request := identity.RequestFrom(ctx).ID
+	for _, d := range out {
+		e.metrics.decided(d.Code)
+		e.metrics.Latency.Observe(d.Latency.Seconds())
+		if e.cfg.Decisions != nil {
+			e.cfg.Decisions.Add(d.record(request))
+		}
+	}
+	return out
+}
+
+// Survey is [Engine.DecideAll] for whoever shows less where the answer is no,
+// such as a menu: nothing is refused by it, so it leaves no record and is not
+// counted. Who then does what was shown is asked about in full.
+func (e *Engine) Survey(ctx context.Context, questions []*Question) []*Decision {
+	return e.answer(ctx, questions)
+}
+
+func (e *Engine) answer(ctx context.Context, questions []*Question) []*Decision {
 	v, subject, err := e.read(ctx, questions[0].TenantID, questions[0].UserID)
 	if err != nil && !fault.Is(err, fault.NotFoundKind) {
 		e.log.ErrorContext(ctx, "load decision data", "error", err, "tenant_id", questions[0].TenantID)
 	}
 	now := e.Now()
-	request := identity.RequestFrom(ctx).ID
 	out := make([]*Decision, len(questions))
 	for i, q := range questions {
 		started := time.Now()
@@ -44,11 +63,6 @@ func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decisi
 			e.decide(d, subject)
 		}
 		d.Latency = time.Since(started)
-		e.metrics.decided(d.Code)
-		e.metrics.Latency.Observe(d.Latency.Seconds())
-		if e.cfg.Decisions != nil {
-			e.cfg.Decisions.Add(d.record(request))
-		}
 		out[i] = d
 	}
 	return out

@@ -76,6 +76,15 @@ func (w *Writer) Granting(ctx context.Context, action string, fn func(w *Write) 
 	return err
 }
 
+// Refused audits a refusal of which no granting write knows, and returns it.
+// Every other error it returns as it is.
+func (w *Writer) Refused(ctx context.Context, action string, refusal error) error {
+	if fault.Is(refusal, fault.Denied) {
+		w.recordDenial(ctx, action, refusal)
+	}
+	return refusal
+}
+
 func (w *Writer) recordDenial(ctx context.Context, action string, cause error) {
 	event := audit.Event{Action: action, Result: audit.Denied}
 	var f *fault.Error

@@ -35,7 +35,10 @@ func (r *Rules) Check(value any) []string {
 			add("must have at most %d %s", *r.maxLen, what)
 		}
 	}
-	if text, ok := value.(string); ok {
+	if text, ok := value.(string); ok && (r.pattern != nil || r.format != "") {
+		if utf8.RuneCountInString(text) > MaxMatched {
+			return append(messages, fmt.Sprintf("must have at most %d characters, since a pattern or format judges it", MaxMatched))
+		}
 		if r.pattern != nil && !r.pattern.MatchString(text) {
 			add("must match the pattern %s", r.pattern)
 		}

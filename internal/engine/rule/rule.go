@@ -44,11 +44,14 @@ func Types() []string {
 	return []string{String, Text, Integer, Number, Boolean, Date, DateTime, UUID, Enum, Reference, Array, Object, JSON}
 }
 
-// The bounds of rules. What a pattern compiles to is bounded because repetitions
-// of repetitions multiply.
+// The bounds of rules. Matching takes time by the length of the text multiplied
+// by the steps of the pattern, and repetitions of repetitions multiply those.
 const (
-	MaxPattern     = 500
-	maxProgram     = 10_000
+	MaxPattern = 500
+	// MaxMatched is how many characters a text may have that a pattern or format
+	// judges.
+	MaxMatched     = 10_000
+	maxSteps       = 2000
 	MaxEnum        = 1000
 	maxEnumValue   = 500
 	maxLengthLimit = 1_000_000
@@ -182,29 +185,34 @@ func (c *compiler) pattern(value any) {
 		c.add("pattern", "must be a regular expression (RE2) of 1 to %d characters", MaxPattern)
 		return
 	}
-	re, err := regexp.Compile(text)
+	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
 		c.add("pattern", "is not a regular expression (RE2): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return
 	}
-	if size(text) > maxProgram {
+	// Before it is compiled, which takes memory by its steps.
+	if steps(parsed) > maxSteps {
 		c.add("pattern", "repeats too much: write it with smaller repetitions")
 		return
 	}
-	c.r.pattern = re
+	if c.r.pattern, err = regexp.Compile(text); err != nil {
+		c.add("pattern", "is not a regular expression (RE2)")
+	}
 }
 
-// size is the number of instructions that a valid pattern compiles to.
-func size(pattern string) int {
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return 0
+// steps is about how many instructions a pattern compiles to.
+func steps(re *syntax.Regexp) int {
+	n := 1
+	if re.Op == syntax.OpLiteral {
+		n = len(re.Rune)
 	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return 0
+	for _, sub := range re.Sub {
+		n += steps(sub)
 	}
-	return len(program.Inst)
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return n
 }
 
 func (c *compiler) length(name string, value any) *int {

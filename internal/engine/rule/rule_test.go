@@ -37,6 +37,8 @@ func TestCompile_RefusesRulesThatCannotHold(t *testing.T) {
 		{"a pattern that is no text", "string", `{"pattern":1}`, "pattern"},
 		{"a long pattern", "string", `{"pattern":"` + strings.Repeat("x", 501) + `"}`, "pattern"},
 		{"a pattern that multiplies", "string", `{"pattern":"(?:` + strings.Repeat("x", 300) + `){100}"}`, "pattern"},
+		{"a pattern that multiplies itself", "string", `{"pattern":"((x{30}){20}){4}"}`, "pattern"},
+		{"a pattern without an end that multiplies", "string", `{"pattern":"((x{30,}){20}|y){4}"}`, "pattern"},
 		{"a pattern of a number", "number", `{"pattern":"x"}`, "pattern"},
 		{"a pattern of a boolean", "boolean", `{"pattern":"x"}`, "pattern"},
 		{"a minimum of a text", "string", `{"min":1}`, "min"},
@@ -91,6 +93,8 @@ func TestCheck(t *testing.T) {
 	}{
 		{"string", `{}`, []string{`"x"`, `""`, `null`}, []string{`1`, `true`, `[]`, `{}`}},
 		{"string", `{"pattern":"^[A-Z]{3}$","max_length":3}`, []string{`"ABC"`}, []string{`"abc"`, `"ABCD"`, `""`}},
+		{"text", `{"pattern":"^x*$"}`, []string{`"` + strings.Repeat("x", rule.MaxMatched) + `"`}, []string{`"` + strings.Repeat("x", rule.MaxMatched+1) + `"`}},
+		{"string", `{"pattern":"^(?:[a-z]{1,50}-){1,15}é?$"}`, []string{`"abc-de-"`}, []string{`"abc"`}},
 		{"text", `{"min_length":2,"max_length":3}`, []string{`"éé"`, `"ééé"`}, []string{`"é"`, `"éééé"`}},
 		{"string", `{"enum":["a","b"]}`, []string{`"a"`}, []string{`"A"`, `"c"`}},
 		{"enum", `{"enum":["a","b"]}`, []string{`"b"`}, []string{`"c"`, `1`}},

@@ -47,9 +47,33 @@ func Locked[M any](tx *db.Tx, tenant, id uuid.UUID, what string) (*M, error) {
 	return one[M](tx.Clauses(clause.Locking{Strength: "UPDATE"}), tenant, id, what)
 }
 
+// Shared is [One] for a kind of which some rows are the platform's, without a
+// tenant: every tenant finds those too.
+func Shared[M any](tx *db.Tx, tenant, id uuid.UUID, what string) (*M, error) {
+	return take[M](tx.Where("(tenant_id = ? OR tenant_id IS NULL) AND id = ?", tenant, id), what)
+}
+
+// LockedShared is [Locked] for a row that [Shared] found. owner is the tenant's,
+// nil for the platform's, whose rows are locked in the system scope only.
+func LockedShared[M any](tx *db.Tx, owner *uuid.UUID, id uuid.UUID, what string) (*M, error) {
+	return take[M](Owned(tx.Clauses(clause.Locking{Strength: "UPDATE"}), owner).Where("id = ?", id), what)
+}
+
+// Owned narrows q to the rows of one owner: a tenant, or nil for the platform.
+func Owned(q *gorm.DB, owner *uuid.UUID) *gorm.DB {
+	if owner == nil {
+		return q.Where("tenant_id IS NULL")
+	}
+	return q.Where("tenant_id = ?", *owner)
+}
+
 func one[M any](q *gorm.DB, tenant, id uuid.UUID, what string) (*M, error) {
+	return take[M](q.Where("tenant_id = ? AND id = ?", tenant, id), what)
+}
+
+func take[M any](q *gorm.DB, what string) (*M, error) {
 	var row M
-	err := q.Where("tenant_id = ? AND id = ?", tenant, id).Take(&row).Error
+	err := q.Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, fault.NotFound(what)
 	}

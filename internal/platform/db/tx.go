@@ -77,11 +77,13 @@ const (
 	TenantTree Reason = "tenant tree"
 	// MasterKey seals what is encrypted at rest with another master key.
 	MasterKey Reason = "master key"
+	// PlatformRows writes rows that are every tenant's to read.
+	PlatformRows Reason = "platform rows"
 )
 
 func (r Reason) known() bool {
 	switch r {
-	case LoginTenant, OperatorListing, RevisionPoll, SigningKeys, Retention, SnapshotGraph, Bootstrap, TenantTree, MasterKey:
+	case LoginTenant, OperatorListing, RevisionPoll, SigningKeys, Retention, SnapshotGraph, Bootstrap, TenantTree, MasterKey, PlatformRows:
 		return true
 	default:
 		return false
