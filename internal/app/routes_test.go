@@ -31,6 +31,9 @@ func allScenarios() []scenario {
 		navigationScenarios(),
 		directoryScenarios(),
 		manifestScenarios(),
+		manifestScenarios(),
+		fieldScenarios(),
+		navigationScenarios(),
 	)
 }
 

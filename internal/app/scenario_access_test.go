@@ -195,6 +195,9 @@ func examples() map[string]example {
 	maps.Copy(all, resourceExamples())
 	maps.Copy(all, importExamples())
 	maps.Copy(all, manifestExamples())
+	maps.Copy(all, manifestExamples())
+	maps.Copy(all, fieldExamples())
+	maps.Copy(all, navigationExamples())
 	return all
 }
 

@@ -1,5 +1,7 @@
 package app_test
 
+import "testing"
+
 func manifestExamples() map[string]example {
 	const body = `{"manifest":{"version":1,"roles":[{"name":"new"}]}}`
 	return map[string]example{
@@ -12,7 +14,7 @@ func manifestExamples() map[string]example {
 func manifestScenarios() []scenario {
 	const apply, plan = "POST /manifest/apply", "POST /manifest/plan"
 	return []scenario{
-		{name: "export", as: "admin", route: "GET /manifest", status: 200, want: map[string]any{"data.version": 1, "data.roles.0.name": "editor", "data.roles.3": nil, "data.resources.0.type": "vessel"}},
+		{name: "export", as: "admin", route: "GET /manifest", status: 200, want: map[string]any{"data.version": 1, "data.roles.0.name": "inspector", "data.roles.0.parent": "reader", "data.roles.3": nil, "data.resources.0.code": "fleet"}},
 		{name: "export without the permission", as: "plain", route: "GET /manifest", status: 403},
 		{name: "plan", as: "admin", route: plan, body: `{"manifest":{"version":1,"roles":[{"name":"stoker","permissions":[]}]}}`, status: 200, want: map[string]any{
 			"data.summary.create": 1, "data.changes.0.kind": "role", "data.changes.0.action": "create", "data.changes.0.after.name": "stoker", "data.changes.1": nil,
@@ -43,4 +45,9 @@ func manifestScenarios() []scenario {
 			audit: []string{"menu_item.delete success", "field_definition.delete success"}, writes: []string{"field_definitions", "menu_items"},
 		},
 	}
+}
+
+func TestScenarios_Manifest(t *testing.T) {
+	t.Parallel()
+	newWorld(t).play(t, manifestScenarios())
 }

@@ -106,6 +106,7 @@ func TestApply_AsksForWhatTheSectionsAskFor(t *testing.T) {
 	only := a.Role(a.tenant, "only", 500, uuid.UUID{})
 	a.Permission(a.tenant, only, "api/manifest", "allow", "", "*")
 	a.Permission(a.tenant, only, "api/roles", "allow", "", "create")
+	a.Permission(a.tenant, only, "api/*", "allow", "", "read")
 	clerk := a.User(a.tenant, "clerk")
 	a.Assign(a.tenant, clerk, only)
 	for text, ok := range map[string]bool{

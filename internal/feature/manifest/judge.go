@@ -28,7 +28,7 @@ func (a *applier) reserved() error {
 		case settingKind:
 			return fault.New(fault.Denied, "Only a tenant_admin may change settings.")
 		case nodeKind:
-			if limits(s.before) != limits(s.after) {
+			if workflow(s.before) != workflow(s.after) {
 				return fault.New(fault.Denied, "Only a tenant_admin may change the workflow of %s by a manifest.", s.object().name)
 			}
 		case fieldKind:
@@ -44,8 +44,8 @@ func (a *applier) reserved() error {
 	return nil
 }
 
-// limits is what the workflow of a node says, "" where it has none.
-func limits(o *object) string {
+// workflow is what the workflow of a node says, "" where it has none.
+func workflow(o *object) string {
 	if o == nil {
 		return ""
 	}

@@ -39,7 +39,7 @@ func (s *Service) Register(api *httpapi.Server) {
 	sec := api.Section("Manifest", "A tenant's configuration as one document: exported, compared, applied.")
 	httpapi.Get(sec, httpapi.Route{
 		Path: "/manifest", Summary: "Export the tenant's configuration", Access: httpapi.Requires("manifest", "read"), Timeout: timeout,
-		Description: "Applying what was exported changes nothing. A section whose feature the tenant is without is left out.",
+		Description: "Applying what was exported changes nothing. A section whose feature the tenant is without, or that the caller may not read, is left out.",
 	}, s.export)
 	httpapi.Call(sec, httpapi.Route{
 		Path: "/manifest/plan", Summary: "Show what a manifest would change", Access: httpapi.Requires("manifest", "read"),

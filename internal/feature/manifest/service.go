@@ -50,17 +50,26 @@ func (s *Service) export(ctx context.Context, _ *ExportIn) (out *Manifest, err e
 	return out, err
 }
 
-// without are the kinds of objects that the tenant does not have, since it is
-// without the feature, each with the fault that says so.
+// without are the kinds of objects that the caller is not shown, each with the
+// fault that says why: the tenant is without the feature, or the caller may not
+// read the section.
 func (s *Service) without(ctx context.Context) (map[string]error, error) {
 	out := map[string]error{}
-	for _, kind := range []string{fieldKind, menuKind} {
-		err := s.Authorize(ctx, httpapi.Permission{Section: apiSection(kind), Action: "read"})
-		switch {
-		case fault.Is(err, fault.FeatureDisabled):
-			out[kind] = err
-		case err != nil && !fault.Is(err, fault.Denied):
-			return nil, err
+	for _, kind := range kinds() {
+		needed := []string{apiSection(kind)}
+		if kind == menuKind {
+			// An item says what others may, as a permission does.
+			needed = append(needed, apiSection(permissionKind))
+		}
+		for _, section := range needed {
+			err := s.Authorize(ctx, httpapi.Permission{Section: section, Action: "read"})
+			switch {
+			case err == nil:
+			case fault.Is(err, fault.FeatureDisabled) || fault.Is(err, fault.Denied):
+				out[kind] = err
+			default:
+				return nil, err
+			}
 		}
 	}
 	return out, nil
@@ -73,7 +82,7 @@ func (s *state) manifest(without map[string]error, platform bool) (*Manifest, er
 	roles := &index{what: "role", objects: slices.Concat(s.objects[roleKind], s.roles)}
 	permissions.build()
 	for _, kind := range kinds() {
-		if without[kind] != nil || kind == settingKind {
+		if without[kind] != nil || kind == settingKind { // settings are no list
 			continue
 		}
 		list := []map[string]any{}
@@ -99,7 +108,7 @@ func (s *state) manifest(without map[string]error, platform bool) (*Manifest, er
 		}
 		document[section(kind)] = list
 	}
-	if !platform {
+	if !platform && without[settingKind] == nil {
 		settings := map[string]any{}
 		for _, o := range s.objects[settingKind] {
 			settings[o.name] = o.members["value"]
@@ -146,22 +155,25 @@ func (s *Service) plan(ctx context.Context, in *PlanIn) (out *Plan, err error) {
 	return out, err
 }
 
-// has refuses sections that the tenant is without.
+// has refuses sections that the tenant is without, or that the caller may not
+// read: a plan says what there is.
 func (s *Service) has(ctx context.Context, tenant uuid.UUID, m *Manifest) error {
 	if m.Settings != nil && tenant == identity.PlatformTenant {
 		return fault.InvalidAt("manifest.settings", "must be left out: the platform's own tenant cannot be changed")
 	}
 	without, err := s.without(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case m.Fields != nil && without[fieldKind] != nil:
-		return without[fieldKind]
-	case m.Menus != nil:
-		return without[menuKind]
-	default:
-		return nil
 	}
+	for kind, given := range map[string]bool{
+		settingKind: m.Settings != nil, nodeKind: m.Resources != nil, permissionKind: m.Permissions != nil, roleKind: m.Roles != nil,
+		groupKind: m.Groups != nil, fieldKind: m.Fields != nil, menuKind: m.Menus != nil,
+	} {
+		if given && without[kind] != nil {
+			return without[kind]
+		}
+	}
+	return nil
 }
 
 func (s *Service) apply(ctx context.Context, in *ApplyIn) (out *Plan, err error) {

@@ -53,7 +53,7 @@ func (a *applier) write() error {
 			return refusals.Refused(fmt.Errorf("delete %s: %w", section(t.kind), err))
 		}
 	}
-	return a.fieldsApart()
+	return a.limits()
 }
 
 // save makes and changes the objects of one table. While some of them are not
