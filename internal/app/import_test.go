@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -151,18 +152,25 @@ SELECT email || ' ' || COALESCE(username, '') || ' ' || display_name || ' ' || i
 FROM sentinel.users u WHERE external_id = 'ann'`))
 	for kind, rows := range map[string][][2]string{
 		"roles": {
-			{`{"name":"reader","permissions":["Nobody's"]}`, "0 1 0 0"}, {`{"name":"reader","permissions":["Nobody's","Read vessels"]}`, "0 0 1 0"},
-			{`{"name":"inspector","parent":""}`, "0 1 0 0"}, {`{"name":"inspector","parent":"reader","metadata":{"a":1e1}}`, "0 1 0 0"}, {`{"name":"inspector","metadata":{"a":10}}`, "0 0 1 0"},
+			{`{"name":"reader","permissions":["Nobody's"]}`, "0 1 0 0"},
+			{`{"name":"reader","permissions":["Nobody's","Read vessels"]}`, "0 0 1 0"},
+			{`{"name":"inspector","parent":""}`, "0 1 0 0"},
+			{`{"name":"inspector","parent":"reader","metadata":{"a":1e1}}`, "0 1 0 0"},
+			{`{"name":"inspector","metadata":{"a":10}}`, "0 0 1 0"},
 		},
 		"groups":    {{`{"name":"east","parent":""}`, "0 1 0 0"}, {`{"name":"east","roles":["reader"]}`, "0 1 0 0"}, {`{"name":"east","roles":["reader"]}`, "0 0 1 0"}},
 		"resources": {{`{"type":"app","code":"fleet","name":"New"}`, "0 1 0 0"}, {`{"type":"app","code":"fleet"}`, "0 0 1 0"}, {`{"type":"entity","code":"vessel","parent":""}`, "0 1 0 0"}},
 		"permissions": {
-			{`{"name":"Read vessels","resource_path":"vessel/*","actions":["read"]}`, "0 0 1 0"}, {`{"name":"Read vessels","resource_path":"vessel/*","actions":["read","list"]}`, "0 1 0 0"},
+			{`{"name":"Read vessels","resource_path":"vessel/*","actions":["read"]}`, "0 0 1 0"},
+			{`{"name":"Read vessels","resource_path":"vessel/*","actions":["read","list"]}`, "0 1 0 0"},
 			{`{"name":"Read vessels","node":"app:fleet","actions":["read"],"roles":["inspector"]}`, "0 1 0 0"},
 		},
 		"assignments": {
-			{`{"user":"plain","role":"reader","expires_at":"2099-01-01T00:00:00Z"}`, "1 0 0 0"}, {`{"user":"plain","role":"reader"}`, "0 0 1 0"},
-			{`{"user":"plain","role":"reader","expires_at":null}`, "0 1 0 0"}, {`{"user":"plain","group":"ops"}`, "1 0 0 0"}, {`{"user":"plain","group":"ops"}`, "0 0 1 0"},
+			{`{"user":"plain","role":"reader","expires_at":"2099-01-01T00:00:00Z"}`, "1 0 0 0"},
+			{`{"user":"plain","role":"reader"}`, "0 0 1 0"},
+			{`{"user":"plain","role":"reader","expires_at":null}`, "0 1 0 0"},
+			{`{"user":"plain","group":"ops"}`, "1 0 0 0"},
+			{`{"user":"plain","group":"ops"}`, "0 0 1 0"},
 		},
 	} {
 		for _, row := range rows {
@@ -203,6 +211,7 @@ func (w *world) stall(t *testing.T) pgx.Tx {
 	t.Helper()
 	tx, err := w.owner.Begin(t.Context())
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }) // after a failure
 	_, err = tx.Exec(t.Context(), "SELECT FROM sentinel.policy_revision WHERE tenant_id = $1 FOR UPDATE", w.ids["alpha"])
 	require.NoError(t, err)
 	return tx
@@ -233,7 +242,9 @@ func TestImport_IsCancelledAndResumed(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPost, path: "/imports/" + second + "/resume"}).status)
 	require.Equal(t, "1 0 0 0", counts(w.finished("admin", second)))
 	// One whose role was taken may not go on either.
-	third := w.stalledImport(t, "importer", `{"email":"three@alpha.example"}`, "DELETE FROM sentinel.user_roles WHERE user_id = $1")
+	w.make("importer_too", "admin", "", "/users", w.expand(`{"email":"importer_too@alpha.example","roles":["$tenant_admin"]}`))
+	w.people["importer_too"] = [2]string{"ALPHA", "importer_too@alpha.example"}
+	third := w.stalledImport(t, "importer_too", `{"email":"three@alpha.example"}`, "DELETE FROM sentinel.user_roles WHERE user_id = $1")
 	require.Equal(t, "failed", w.finished("admin", third).at("data.status"))
 	require.Empty(t, w.column(t, "SELECT id::text FROM sentinel.users WHERE email = 'three@alpha.example'"))
 }
@@ -309,4 +320,99 @@ func TestImport_HappensOnceOnTwoReplicas(t *testing.T) {
 	require.Equal(t, []string{"9000"}, w.column(t, "SELECT count(*)::text FROM sentinel.users WHERE email LIKE 'u%-%@alpha.example'"))
 	require.Equal(t, []string{"9000"}, w.column(t, "SELECT count(*)::text FROM sentinel.audit_logs WHERE action = 'user.create' AND error_details ? 'import_id'"))
 	require.Empty(t, w.column(t, "SELECT id::text FROM sentinel.import_parts"))
+}
+
+func TestScenarios_Imports(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	done := w.imported("admin", "kind=users&source=a.jsonl", jsonLines, `{"email":"one@alpha.example"}`+"\n[]").at("data.id").(string)
+	w.ids["done"] = done
+	release := w.stalled(t)
+	file := map[string]string{"Content-Type": jsonLines}
+	w.play(t, []scenario{
+		{name: "import", as: "admin", route: "POST /imports", path: "/imports?kind=users&source=b.jsonl", body: `{"email":"two@alpha.example"}`, header: file, status: 202, save: "waiting", want: map[string]any{
+			"data.kind": "users", "data.format": "jsonl", "data.source": "b.jsonl", "data.status": "pending", "data.total": 1, "data.processed": 0, "data.tenant_id": "$alpha", "data.created_by": "$admin",
+			"data.sha256": "4163df03a8328cb6466f7c4a979124293fac52c0537cdaaea094d7a5652d26ee",
+		}, audit: []string{"import.create success"}, writes: []string{"imports", "import_parts"}},
+		{name: "import nothing", as: "admin", route: "POST /imports", header: file, status: 400, fields: []string{"body"}},
+		{name: "import for ever", as: "admin", route: "POST /imports", path: "/imports?source=" + strings.Repeat("x", 256), body: "{}", header: file, status: 400, fields: []string{"query.source"}},
+		{name: "import without the right to make such objects", as: "author", route: "POST /imports", body: "{}", header: file, status: 403, want: map[string]any{"error.details.required_permission": "api/imports:create"}},
+		{name: "list", as: "admin", route: "GET /imports", path: "/imports?order=desc&limit=1", status: 200, want: map[string]any{"meta.pagination.total": 2, "data.0.id": "$waiting"}},
+		{name: "list the done", as: "admin", route: "GET /imports", path: "/imports?status=done", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.id": "$done"}},
+		{name: "read", as: "admin", route: "GET /imports/{id}", path: "/imports/$done", status: 200, want: map[string]any{"data.status": "done", "data.total": 2, "data.created": 1, "data.refused": 1, "data.processed": 2}},
+		{name: "refusals", as: "admin", route: "GET /imports/{id}/refusals", path: "/imports/$done/refusals", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.line": 2, "data.0.reason": "must be a JSON object"}},
+		{name: "cancel what is done", as: "admin", route: "POST /imports/{id}/cancel", path: "/imports/$done/cancel", status: 409, code: "CONFLICT"},
+	})
+	release()
+	require.Equal(t, "1 0 0 0", counts(w.finished("admin", w.ids["waiting"])))
+}
+
+// TestImport_GivesNothingThatTheActorMayNotGive has rows of a file pass that are
+// within somebody's rights, and no others.
+func TestImport_GivesNothingThatTheActorMayNotGive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	grant := func(name, sections string) {
+		w.make(name+"_role", "admin", "", "/roles", `{"name":"`+name+`_role","priority":300}`)
+		for section := range strings.SplitSeq(sections, " ") {
+			w.make("", "admin", "", "/roles/$"+name+"_role/permissions", `{"permissions":[{"name":"p","resource_type":"api","resource_path":"api/`+section+`","actions":["*"]}]}`)
+		}
+		w.person(name, "admin", "", "ALPHA", `"$`+name+`_role"`)
+	}
+	grant("clerk", "imports users groups")
+	grant("writer", "imports permissions roles")
+	grant("carrier", "imports")
+
+	out := w.imported("clerk", "", jsonLines, strings.Join([]string{
+		`{"kind":"assignment","user":"plain@alpha.example","role":"tenant_admin"}`,
+		`{"kind":"assignment","user":"plain@alpha.example","role":"reader"}`,
+		`{"kind":"assignment","user":"clerk@alpha.example","role":"reader"}`,
+		`{"kind":"user","email":"one@alpha.example","roles":["tenant_admin"]}`,
+		`{"kind":"user","email":"two@alpha.example","groups":["ops"]}`,
+		`{"kind":"user","email":"admin@alpha.example","is_active":false}`,
+		`{"kind":"group","name":"rulers","roles":["tenant_admin"]}`,
+		`{"kind":"group","name":"readers","roles":["reader"]}`,
+	}, "\n"))
+	require.Equal(t, []string{
+		"1 assignment plain@alpha.example role:tenant_admin", "3 assignment clerk@alpha.example role:reader", "4 user one@alpha.example", "6 user admin@alpha.example", "7 group rulers",
+	}, w.refused("clerk", out))
+	require.Equal(t, "3 0 0 5", counts(out))
+	require.Empty(t, w.column(t, `
+SELECT u.email FROM sentinel.users u JOIN sentinel.user_roles r ON r.user_id = u.id
+WHERE r.role_id = $1 AND u.email NOT IN ('admin@alpha.example', 'admin_b@beta.example')`, w.ids["tenant_admin"]))
+	require.Len(t, w.column(t, "SELECT id::text FROM sentinel.audit_logs WHERE result = 'denied' AND error_details ? 'import_id'"), 5)
+
+	out = w.imported("writer", "", jsonLines, strings.Join([]string{
+		`{"kind":"permission","name":"Everything","resource_path":"*/*","actions":["*"],"roles":["writer_role"]}`,
+		`{"kind":"permission","name":"Harmless","resource_path":"*/*","actions":["*"]}`,
+		`{"kind":"permission","name":"Read vessels","resource_path":"vessel/*","actions":["*"]}`,
+		`{"kind":"role","name":"strong","permissions":["Everything"]}`,
+		`{"kind":"role","name":"weak"}`,
+		`{"kind":"role","name":"heir","parent":"inspector"}`,
+	}, "\n"))
+	require.Equal(t, []string{"1 permission Everything", "3 permission Read vessels", "4 role strong permissions[0]", "6 role heir"}, w.refused("writer", out))
+	require.Equal(t, "2 0 0 4", counts(out))
+
+	for row, needed := range map[string]string{
+		`{"kind":"permission","name":"p","resource_path":"*/*","actions":["*"]}`: "api/permissions:create", `{"kind":"user","email":"x@alpha.example"}`: "api/users:create",
+		`{"kind":"role","name":"r"}`: "api/roles:create", `{"kind":"group","name":"g"}`: "api/groups:create",
+		`{"kind":"resource","type":"app","code":"x"}`: "api/resources:create", `{"kind":"assignment","user":"plain@alpha.example","role":"reader"}`: "api/users:update",
+	} {
+		got := w.upload("carrier", "", jsonLines, row)
+		require.Equal(t, http.StatusForbidden, got.status, "%s", got.body)
+		require.Equal(t, needed, got.at("error.details.required_permission"))
+	}
+}
+
+// TestImport_ForgetsWhoIsErased erases somebody whom a waiting file names.
+func TestImport_ForgetsWhoIsErased(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.stalledImport(t, "admin", `{"email":"Pla\u0069n@alpha.example","display_name":"Plain"}`+"\n"+`{"email":"other@alpha.example"}`,
+		"UPDATE sentinel.imports SET status = 'failed' WHERE created_by = $1")
+	require.Equal(t, http.StatusNoContent, w.do(request{as: "admin", method: http.MethodDelete, path: "/users/$plain?erase=true"}).status)
+	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPost, path: "/imports/" + id + "/resume"}).status)
+	out := w.finished("admin", id)
+	require.Equal(t, "1 0 0 1", counts(out))
+	require.Equal(t, []string{"1 user"}, w.refused("admin", out))
 }
