@@ -84,7 +84,8 @@ func TestRecordAll_KeepsPersonalDataBehindEachPersonsKey(t *testing.T) {
 	twice := uuid.New()
 	all := []audit.Event{
 		event(known, "Known again"), event(twice, "Twice"), event(twice, "Again"), event(uuid.New(), "Once"),
-		{Action: "user.delete", Person: uuid.New()}, {Action: "role.create", After: map[string]any{"display_name": "No person"}},
+		{Action: "user.delete", Person: uuid.New()},
+		{Action: "role.create", After: map[string]any{"display_name": "No person"}},
 	}
 	require.NoError(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, all) }))
 	require.NoError(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, all[:1]) }))
