@@ -21,7 +21,7 @@ func TestHealth_TellsPartsApart(t *testing.T) {
 	s := &Service{
 		DB: d.DB, Engine: engine.New(engine.Config{DB: d.DB}), Version: "v1", MaxStaleness: time.Minute,
 		Policies: func() (string, string) { return "r1", problem },
-		Jobs: func() jobs.Health { return queue },
+		Jobs:     func() jobs.Health { return queue },
 	}
 	report := func() (int, Report) {
 		got, err := s.health(t.Context(), nil)
