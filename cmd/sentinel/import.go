@@ -95,6 +95,9 @@ func (o *importOptions) run(ctx context.Context, out, progress io.Writer) error 
 		return o.report(ctx, out, &i)
 	}
 	if err := o.submit(ctx, &i); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted while the file was sent; GET /api/v1/imports?order=desc says whether the server has it")
+		}
 		return err
 	}
 	if !o.wait {

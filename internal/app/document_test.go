@@ -130,7 +130,8 @@ func TestDocument_SaysWhatTakesAKey(t *testing.T) {
 				takes = takes || members(one)["name"] == "Idempotency-Key"
 			}
 			responses := members(op["responses"])
-			require.Equal(t, responses["201"] != nil, takes, "%s %s", method, path)
+			creates := responses["201"] != nil || path == "/api/v1/imports" && method == "post" // done behind the answer
+			require.Equal(t, creates, takes, "%s %s", method, path)
 			if takes {
 				require.Contains(t, responses, "409", "%s %s", method, path)
 				keyed++
@@ -148,6 +149,7 @@ func TestDocument_ListsAreReadAlike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.ids["tenant_b"] = w.ids["beta"]
+	w.ids["import"] = w.imported("admin", "", jsonLines, "[]").at("data.id").(string)
 	lists := 0
 	for path, item := range members(w.document(t).at("paths")) {
 		op := members(members(item)["get"])

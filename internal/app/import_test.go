@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -151,18 +152,25 @@ SELECT email || ' ' || COALESCE(username, '') || ' ' || display_name || ' ' || i
 FROM sentinel.users u WHERE external_id = 'ann'`))
 	for kind, rows := range map[string][][2]string{
 		"roles": {
-			{`{"name":"reader","permissions":["Nobody's"]}`, "0 1 0 0"}, {`{"name":"reader","permissions":["Nobody's","Read vessels"]}`, "0 0 1 0"},
-			{`{"name":"inspector","parent":""}`, "0 1 0 0"}, {`{"name":"inspector","parent":"reader","metadata":{"a":1e1}}`, "0 1 0 0"}, {`{"name":"inspector","metadata":{"a":10}}`, "0 0 1 0"},
+			{`{"name":"reader","permissions":["Nobody's"]}`, "0 1 0 0"},
+			{`{"name":"reader","permissions":["Nobody's","Read vessels"]}`, "0 0 1 0"},
+			{`{"name":"inspector","parent":""}`, "0 1 0 0"},
+			{`{"name":"inspector","parent":"reader","metadata":{"a":1e1}}`, "0 1 0 0"},
+			{`{"name":"inspector","metadata":{"a":10}}`, "0 0 1 0"},
 		},
 		"groups":    {{`{"name":"east","parent":""}`, "0 1 0 0"}, {`{"name":"east","roles":["reader"]}`, "0 1 0 0"}, {`{"name":"east","roles":["reader"]}`, "0 0 1 0"}},
 		"resources": {{`{"type":"app","code":"fleet","name":"New"}`, "0 1 0 0"}, {`{"type":"app","code":"fleet"}`, "0 0 1 0"}, {`{"type":"entity","code":"vessel","parent":""}`, "0 1 0 0"}},
 		"permissions": {
-			{`{"name":"Read vessels","resource_path":"vessel/*","actions":["read"]}`, "0 0 1 0"}, {`{"name":"Read vessels","resource_path":"vessel/*","actions":["read","list"]}`, "0 1 0 0"},
+			{`{"name":"Read vessels","resource_path":"vessel/*","actions":["read"]}`, "0 0 1 0"},
+			{`{"name":"Read vessels","resource_path":"vessel/*","actions":["read","list"]}`, "0 1 0 0"},
 			{`{"name":"Read vessels","node":"app:fleet","actions":["read"],"roles":["inspector"]}`, "0 1 0 0"},
 		},
 		"assignments": {
-			{`{"user":"plain","role":"reader","expires_at":"2099-01-01T00:00:00Z"}`, "1 0 0 0"}, {`{"user":"plain","role":"reader"}`, "0 0 1 0"},
-			{`{"user":"plain","role":"reader","expires_at":null}`, "0 1 0 0"}, {`{"user":"plain","group":"ops"}`, "1 0 0 0"}, {`{"user":"plain","group":"ops"}`, "0 0 1 0"},
+			{`{"user":"plain","role":"reader","expires_at":"2099-01-01T00:00:00Z"}`, "1 0 0 0"},
+			{`{"user":"plain","role":"reader"}`, "0 0 1 0"},
+			{`{"user":"plain","role":"reader","expires_at":null}`, "0 1 0 0"},
+			{`{"user":"plain","group":"ops"}`, "1 0 0 0"},
+			{`{"user":"plain","group":"ops"}`, "0 0 1 0"},
 		},
 	} {
 		for _, row := range rows {
@@ -203,6 +211,7 @@ func (w *world) stall(t *testing.T) pgx.Tx {
 	t.Helper()
 	tx, err := w.owner.Begin(t.Context())
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }) // after a failure
 	_, err = tx.Exec(t.Context(), "SELECT FROM sentinel.policy_revision WHERE tenant_id = $1 FOR UPDATE", w.ids["alpha"])
 	require.NoError(t, err)
 	return tx
@@ -233,7 +242,9 @@ func TestImport_IsCancelledAndResumed(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPost, path: "/imports/" + second + "/resume"}).status)
 	require.Equal(t, "1 0 0 0", counts(w.finished("admin", second)))
 	// One whose role was taken may not go on either.
-	third := w.stalledImport(t, "importer", `{"email":"three@alpha.example"}`, "DELETE FROM sentinel.user_roles WHERE user_id = $1")
+	w.make("importer_too", "admin", "", "/users", w.expand(`{"email":"importer_too@alpha.example","roles":["$tenant_admin"]}`))
+	w.people["importer_too"] = [2]string{"ALPHA", "importer_too@alpha.example"}
+	third := w.stalledImport(t, "importer_too", `{"email":"three@alpha.example"}`, "DELETE FROM sentinel.user_roles WHERE user_id = $1")
 	require.Equal(t, "failed", w.finished("admin", third).at("data.status"))
 	require.Empty(t, w.column(t, "SELECT id::text FROM sentinel.users WHERE email = 'three@alpha.example'"))
 }
@@ -309,4 +320,29 @@ func TestImport_HappensOnceOnTwoReplicas(t *testing.T) {
 	require.Equal(t, []string{"9000"}, w.column(t, "SELECT count(*)::text FROM sentinel.users WHERE email LIKE 'u%-%@alpha.example'"))
 	require.Equal(t, []string{"9000"}, w.column(t, "SELECT count(*)::text FROM sentinel.audit_logs WHERE action = 'user.create' AND error_details ? 'import_id'"))
 	require.Empty(t, w.column(t, "SELECT id::text FROM sentinel.import_parts"))
+}
+
+func TestScenarios_Imports(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	done := w.imported("admin", "kind=users&source=a.jsonl", jsonLines, `{"email":"one@alpha.example"}`+"\n[]").at("data.id").(string)
+	w.ids["done"] = done
+	release := w.stalled(t)
+	file := map[string]string{"Content-Type": jsonLines}
+	w.play(t, []scenario{
+		{name: "import", as: "admin", route: "POST /imports", path: "/imports?kind=users&source=b.jsonl", body: `{"email":"two@alpha.example"}`, header: file, status: 202, save: "waiting", want: map[string]any{
+			"data.kind": "users", "data.format": "jsonl", "data.source": "b.jsonl", "data.status": "pending", "data.total": 1, "data.processed": 0, "data.tenant_id": "$alpha", "data.created_by": "$admin",
+			"data.sha256": "4163df03a8328cb6466f7c4a979124293fac52c0537cdaaea094d7a5652d26ee",
+		}, audit: []string{"import.create success"}, writes: []string{"imports", "import_parts"}},
+		{name: "import nothing", as: "admin", route: "POST /imports", header: file, status: 400, fields: []string{"body"}},
+		{name: "import for ever", as: "admin", route: "POST /imports", path: "/imports?source=" + strings.Repeat("x", 256), body: "{}", header: file, status: 400, fields: []string{"query.source"}},
+		{name: "import without the right to make such objects", as: "author", route: "POST /imports", body: "{}", header: file, status: 403, want: map[string]any{"error.details.required_permission": "api/imports:create"}},
+		{name: "list", as: "admin", route: "GET /imports", path: "/imports?order=desc&limit=1", status: 200, want: map[string]any{"meta.pagination.total": 2, "data.0.id": "$waiting"}},
+		{name: "list the done", as: "admin", route: "GET /imports", path: "/imports?status=done", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.id": "$done"}},
+		{name: "read", as: "admin", route: "GET /imports/{id}", path: "/imports/$done", status: 200, want: map[string]any{"data.status": "done", "data.total": 2, "data.created": 1, "data.refused": 1, "data.processed": 2}},
+		{name: "refusals", as: "admin", route: "GET /imports/{id}/refusals", path: "/imports/$done/refusals", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.line": 2, "data.0.reason": "must be a JSON object"}},
+		{name: "cancel what is done", as: "admin", route: "POST /imports/{id}/cancel", path: "/imports/$done/cancel", status: 409, code: "CONFLICT"},
+	})
+	release()
+	require.Equal(t, "1 0 0 0", counts(w.finished("admin", w.ids["waiting"])))
 }

@@ -71,3 +71,44 @@ func TestRecordAll_Fails(t *testing.T) {
 		d.Exec(t, "GRANT "+table+" TO sentinel_app")
 	}
 }
+
+func TestRecordAll_KeepsPersonalDataBehindEachPersonsKey(t *testing.T) {
+	t.Parallel()
+	d, l := dbtest.New(t), personalLog(t)
+	tenant, known := identity.PlatformTenant, uuid.New()
+	ctx := identity.WithTenant(t.Context(), tenant)
+	event := func(person uuid.UUID, name string) audit.Event {
+		return audit.Event{Action: "user.create", ResourceID: person, Person: person, After: map[string]any{"display_name": name}}
+	}
+	require.NoError(t, record(ctx, d, l, event(known, "Known")))
+	twice := uuid.New()
+	all := []audit.Event{
+		event(known, "Known again"), event(twice, "Twice"), event(twice, "Again"), event(uuid.New(), "Once"),
+		{Action: "user.delete", Person: uuid.New()},
+		{Action: "role.create", After: map[string]any{"display_name": "No person"}},
+	}
+	require.NoError(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, all) }))
+	require.NoError(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, all[:1]) }))
+	stored, shown := opened(t, d, l, tenant)
+	text, plain := fmt.Sprint(stored), fmt.Sprint(shown)
+	for _, name := range []string{"Known again", "Twice", "Again", "Once"} {
+		require.NotContains(t, text, name)
+		require.Contains(t, plain, name)
+	}
+	require.Contains(t, text, "No person")
+	var keys int64
+	require.NoError(t, d.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		return tx.Raw("SELECT count(*) FROM sentinel.personal_keys").Scan(&keys).Error
+	}))
+	require.EqualValues(t, 3, keys, "one for each who is shown")
+	require.Equal(t, audit.Verdict{Checked: 8}, verify(t, d, l, tenant))
+
+	fresh := []audit.Event{event(uuid.New(), "Fresh")}
+	for _, privilege := range []string{"INSERT", "SELECT"} {
+		d.Exec(t, "REVOKE "+privilege+" ON sentinel.personal_keys FROM sentinel_app")
+		require.ErrorContains(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, fresh) }), "personal keys", privilege)
+		d.Exec(t, "GRANT "+privilege+" ON sentinel.personal_keys TO sentinel_app")
+	}
+	d.Exec(t, "UPDATE sentinel.personal_keys SET sealed_key = 'x'")
+	require.ErrorContains(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, all[:1]) }), "open personal key")
+}

@@ -110,6 +110,7 @@ type PermissionSpec struct {
 func (s *PermissionSpec) Input(node uuid.UUID) *PermissionInput {
 	in := &PermissionInput{
 		Name: s.Name, ResourcePath: s.ResourcePath, Actions: s.Actions, Effect: s.Effect, Conditions: s.Conditions,
+		FieldPermissions: s.FieldPermissions,
 	}
 	if s.Node != "" {
 		ref, _ := ParseNodeRef(s.Node)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
+	"github.com/sentinel-access/sentinel/internal/platform/jobs"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -16,10 +17,11 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func TestHealth_TellsPartsApart(t *testing.T) {
 	t.Parallel()
 	d := dbtest.NewCluster(t)
-	problem := ""
+	problem, queue := "", jobs.Health{}
 	s := &Service{
 		DB: d.DB, Engine: engine.New(engine.Config{DB: d.DB}), Version: "v1", MaxStaleness: time.Minute,
 		Policies: func() (string, string) { return "r1", problem },
+		Jobs:     func() jobs.Health { return queue },
 	}
 	report := func() (int, Report) {
 		got, err := s.health(t.Context(), nil)
@@ -39,6 +41,11 @@ func TestHealth_TellsPartsApart(t *testing.T) {
 	problem = "revision r2 does not compile"
 	_, got = report()
 	require.Equal(t, Part{Status: Degraded, Detail: problem}, got.Parts["policies"])
+
+	require.Equal(t, Part{Status: Healthy}, got.Parts["jobs"])
+	queue.Problem = "3 jobs wait"
+	_, got = report()
+	require.Equal(t, Part{Status: Degraded, Detail: "3 jobs wait"}, got.Parts["jobs"])
 
 	ready, err := s.ready(t.Context(), nil)
 	require.NoError(t, err)

@@ -125,18 +125,38 @@ func (k Kind) members() []member {
 	switch k {
 	case Resource:
 		return []member{
-			{"type", text}, {"code", text}, {"name", text}, {"parent", text}, {"attributes", object}, {"workflow_enabled", flag},
-			{"workflow_config", object}, {"is_active", flag},
+			{"type", text},
+			{"code", text},
+			{"name", text},
+			{"parent", text},
+			{"attributes", object},
+			{"workflow_enabled", flag},
+			{"workflow_config", object},
+			{"is_active", flag},
 		}
 	case Permission:
 		return []member{
-			{"name", text}, {"resource_path", text}, {"node", text}, {"actions", list}, {"effect", text}, {"conditions", object},
-			{"field_permissions", object}, {"is_active", flag}, {"roles", list},
+			{"name", text},
+			{"resource_path", text},
+			{"node", text},
+			{"actions", list},
+			{"effect", text},
+			{"conditions", object},
+			{"field_permissions", object},
+			{"is_active", flag},
+			{"roles", list},
 		}
 	case Role:
 		return []member{
-			{"name", text}, {"display_name", text}, {"description", text}, {"parent", text}, {"priority", number}, {"is_assignable", flag},
-			{"is_active", flag}, {"metadata", object}, {"permissions", list},
+			{"name", text},
+			{"display_name", text},
+			{"description", text},
+			{"parent", text},
+			{"priority", number},
+			{"is_assignable", flag},
+			{"is_active", flag},
+			{"metadata", object},
+			{"permissions", list},
 		}
 	case Group:
 		return []member{
@@ -144,8 +164,14 @@ func (k Kind) members() []member {
 		}
 	case User:
 		return []member{
-			{"email", text}, {"external_id", text}, {"username", text}, {"display_name", text}, {"attributes", object}, {"is_active", flag},
-			{"roles", list}, {"groups", list},
+			{"email", text},
+			{"external_id", text},
+			{"username", text},
+			{"display_name", text},
+			{"attributes", object},
+			{"is_active", flag},
+			{"roles", list},
+			{"groups", list},
 		}
 	default:
 		return []member{{"user", text}, {"role", text}, {"group", text}, {"valid_from", text}, {"expires_at", text}}

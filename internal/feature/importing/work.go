@@ -97,6 +97,9 @@ func (s *Service) step(ctx context.Context, id uuid.UUID) (over bool, err error)
 			return granting.Change{}, err
 		}
 		var b *batch
+		if p == nil && m.ProcessedRows < m.TotalRows {
+			return granting.Change{}, fault.Conflict("", "What was left of the file is no longer kept. Import it again: what is written already does not change.")
+		}
 		if p != nil {
 			if b, err = s.writePart(ctx, w, m, p); err != nil {
 				return granting.Change{}, err
