@@ -20,6 +20,7 @@ ALTER TABLE sentinel.imports
     ADD COLUMN error text NOT NULL DEFAULT '',
     ADD COLUMN scope text[] NOT NULL DEFAULT '{}',
     ADD COLUMN by_service_account boolean NOT NULL DEFAULT false,
+    ADD COLUMN token_epoch integer NOT NULL DEFAULT 0,
     ADD COLUMN started_at timestamptz,
     ADD CONSTRAINT imports_status_known CHECK (status IN ('pending', 'running', 'done', 'failed', 'cancelled')),
     ADD CONSTRAINT imports_source_length CHECK (char_length(source) <= 255),
@@ -27,6 +28,7 @@ ALTER TABLE sentinel.imports
     ADD CONSTRAINT imports_counts_not_negative CHECK (
         total_rows >= 0 AND processed_rows >= 0 AND refused_rows >= 0 AND created_rows >= 0 AND updated_rows >= 0 AND unchanged_rows >= 0);
 COMMENT ON COLUMN sentinel.imports.scope IS 'What the token of whoever started it was narrowed to: rows are written with its rights.';
+COMMENT ON COLUMN sentinel.imports.token_epoch IS 'That of the account when it started the import: nothing more is written once its sessions were ended.';
 CREATE INDEX imports_unfinished_idx ON sentinel.imports (tenant_id) WHERE status IN ('pending', 'running', 'failed');
 
 CREATE TABLE sentinel.import_parts (
@@ -89,6 +91,7 @@ ALTER TABLE sentinel.imports
     DROP CONSTRAINT imports_source_length,
     DROP CONSTRAINT imports_status_known,
     DROP COLUMN started_at,
+    DROP COLUMN token_epoch,
     DROP COLUMN by_service_account,
     DROP COLUMN scope,
     DROP COLUMN error,

@@ -125,10 +125,12 @@ type Import struct {
 	// with its rights.
 	Scope            Strings `gorm:"type:text[];default:'{}'"`
 	ByServiceAccount bool
-	StartedAt        *time.Time
-	FinishedAt       *time.Time
-	CreatedAt        time.Time `gorm:"->;default:now()"`
-	UpdatedAt        time.Time `gorm:"->;default:now()"`
+	// TokenEpoch is that of the account of CreatedBy when it started the import.
+	TokenEpoch int
+	StartedAt  *time.Time
+	FinishedAt *time.Time
+	CreatedAt  time.Time `gorm:"->;default:now()"`
+	UpdatedAt  time.Time `gorm:"->;default:now()"`
 }
 
 // TableName implements GORM's Tabler.

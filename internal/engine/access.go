@@ -34,6 +34,11 @@ func (a Account) Voids(epoch int, issued time.Time, ids ...string) bool {
 	return epoch != a.TokenEpoch || issued.Before(a.tokensValidFrom) || slices.ContainsFunc(ids, func(id string) bool { return a.Revoked[id] })
 }
 
+// Account is what the snapshot's tenant and the subject say of tokens.
+func (s *Snapshot) Account(subject *Subject) Account {
+	return Account{Subject: subject, tokensValidFrom: s.Tenant.TokensValidFrom}
+}
+
 // Account returns the stored facts of an account, for whoever has to know
 // whether its token still counts. It fails with a fault: TokenRevoked for an
 // account or tenant that is gone, inactive or locked.
@@ -49,7 +54,7 @@ func (e *Engine) Account(ctx context.Context, tenant, user uuid.UUID) (Account, 
 	case !v.snapshot.Tenant.Active:
 		return Account{}, fault.New(fault.TokenRevoked, "The tenant of this token is inactive. Ask its administrator.")
 	}
-	return Account{Subject: subject, tokensValidFrom: v.snapshot.Tenant.TokensValidFrom}, nil
+	return v.snapshot.Account(subject), nil
 }
 
 // Permits answers for Sentinel's own API: may the account do action on a

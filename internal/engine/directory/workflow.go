@@ -61,6 +61,16 @@ func (w Workflow) Validate(enabled bool, prefix string) []fault.Field {
 	return v.fields
 }
 
+// Check settles the workflow and refuses whatever is wrong with it, with prefix
+// before the paths of the fault.
+func (w Workflow) Check(tx *db.Tx, enabled bool, prefix string) error {
+	w.Settle()
+	if fields := w.Validate(enabled, prefix); fields != nil {
+		return fault.Invalid(fields...)
+	}
+	return w.CheckRoles(tx, prefix)
+}
+
 type violations struct{ fields []fault.Field }
 
 func (v *violations) add(path, message string) {

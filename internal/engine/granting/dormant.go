@@ -13,7 +13,8 @@ import (
 // dormant refuses a write by which an account comes by, or has already, an
 // inactive role or group: the graph does not show what it will give once it is
 // active again, and what starts tomorrow is given today. A node that the write
-// itself switches off or on is in sight, and taking away plants nothing.
+// itself switches off or on is in sight, one that it leaves switched off is not,
+// and taking away plants nothing.
 func (j *Judge) dormant(tx *db.Tx, accounts []uuid.UUID, c Change) error {
 	if j.admin || c.Removal {
 		return nil
@@ -26,16 +27,16 @@ func (j *Judge) dormant(tx *db.Tx, accounts []uuid.UUID, c Change) error {
 	if err != nil {
 		return err
 	}
-	return plants(found, c)
+	return j.plants(found, c)
 }
 
 // plants refuses the change by the inactive nodes that were found behind what it
-// gives or touches.
-func plants(found map[string][]string, c Change) error {
+// gives or touches, but for those that it switches off.
+func (j *Judge) plants(found map[string][]string, c Change) error {
 	var missing []string
 	for _, keys := range found {
 		for _, key := range keys {
-			if slices.Contains(c.Nodes, key) {
+			if _, was := j.before.Graph.Index(key); was && slices.Contains(c.Nodes, key) {
 				continue
 			}
 			kind, id := rbac.Parse(key)

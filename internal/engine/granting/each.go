@@ -99,7 +99,7 @@ func (e *each) judge(c *Change, direct []string) error {
 		for _, key := range nodes {
 			behind[key] = e.dormant[key]
 		}
-		if err := plants(behind, *c); err != nil {
+		if err := e.plants(behind, *c); err != nil {
 			return err
 		}
 	}

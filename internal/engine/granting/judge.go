@@ -54,6 +54,8 @@ type Change struct {
 type Judge struct {
 	tenant uuid.UUID
 	actor  uuid.UUID
+	// account is the actor's.
+	account engine.Account
 	// admin is set for a tenant_admin of the tenant or of an ancestor, and for
 	// super_admin.
 	admin bool
@@ -116,6 +118,7 @@ func (j *Judge) enter(tx *db.Tx, caller *identity.Principal, now time.Time) (*en
 	if subject == nil || !subject.Usable(now) || !home.Tenant.Active {
 		return nil, fault.New(fault.TokenRevoked, "The account of this token can no longer be used.")
 	}
+	j.account = home.Account(subject)
 	if caller.IsScoped() {
 		return home, nil // a narrowed token hands out nothing
 	}
@@ -172,6 +175,10 @@ func (j *Judge) after(tx *db.Tx) (*engine.Snapshot, error) {
 
 // Admin reports whether the actor administers the tenant as a whole.
 func (j *Judge) Admin() bool { return j.admin }
+
+// Voids reports whether a token of the actor's that was issued then no longer
+// counts, for writes that are made after the call that began them.
+func (j *Judge) Voids(epoch int, issued time.Time) bool { return j.account.Voids(epoch, issued) }
 
 // Check refuses the write if by it somebody gains what the actor may not give.
 // It is called after the write, in the same transaction, so that it judges what

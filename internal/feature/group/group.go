@@ -229,11 +229,15 @@ func (s *Service) update(ctx context.Context, in *UpdateIn) (out *Group, err err
 			return granting.Change{}, err
 		}
 		out = view(m)
-		// What the group gives before and after is judged, its parent's included.
+		// What the group gives before and after is judged, its parent's included,
+		// which does not show in a group that is put away.
 		node := []string{rbac.Group(m.ID)}
 		var c granting.Change
 		if before.IsActive != m.IsActive || b.ParentGroupID.Set {
 			c = granting.Change{Nodes: node, Handed: node}
+		}
+		if b.ParentGroupID.Set && m.ParentGroupID != nil {
+			c.Handed = []string{node[0], rbac.Group(*m.ParentGroupID)}
 		}
 		return c, w.Record(audit.Event{Action: "group.update", ResourceType: "group", ResourceID: m.ID, Before: before, After: out})
 	})

@@ -32,11 +32,15 @@ type column struct {
 // is refused by it. A header that cannot stand is the whole file's fault.
 func readCSV(body []byte, kind Kind, take func(line int, raw []byte), refuse func(line int, f fault.Field)) error {
 	body = bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF"))
-	reader := csv.NewReader(bytes.NewReader(body))
+	rows := &limitedRows{from: bytes.NewReader(body), left: maxLine}
+	reader := csv.NewReader(rows)
 	reader.ReuseRecord = true
 	header, err := reader.Read()
 	if errors.Is(err, io.EOF) {
 		return fault.InvalidAt("body", "is empty: a CSV file begins with a header that names its columns")
+	}
+	if errors.Is(err, errLongRow) {
+		return fault.InvalidAt("body", "has a header of more than 1 MiB")
 	}
 	if err != nil {
 		return fault.InvalidAt("body", "has a header that is not CSV as in RFC 4180")
@@ -46,12 +50,17 @@ func readCSV(body []byte, kind Kind, take func(line int, raw []byte), refuse fun
 		return err
 	}
 	reader.FieldsPerRecord = len(columns)
-	for {
+	for n, last := 0, 1; ; n++ {
+		rows.left = maxLine
 		record, err := reader.Read()
 		var parse *csv.ParseError
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case n >= mostRows:
+			return tooMany()
+		case errors.Is(err, errLongRow):
+			return fault.InvalidAt("body", "has a row of more than 1 MiB after line %d: look at its quotes", last)
 		case errors.As(err, &parse) && errors.Is(err, csv.ErrFieldCount):
 			refuse(parse.StartLine, fault.Field{Message: fmt.Sprintf("has %d cells where the header has %d", len(record), len(columns))})
 			continue
@@ -62,6 +71,7 @@ func readCSV(body []byte, kind Kind, take func(line int, raw []byte), refuse fun
 			return fault.InvalidAt("body", "could not be read to its end")
 		}
 		line, _ := reader.FieldPos(0)
+		last = line
 		raw, field := toJSON(columns, record)
 		if field != nil {
 			refuse(line, *field)
@@ -69,6 +79,24 @@ func readCSV(body []byte, kind Kind, take func(line int, raw []byte), refuse fun
 		}
 		take(line, raw)
 	}
+}
+
+var errLongRow = errors.New("row too long")
+
+// limitedRows hands on about so many bytes for a row, whose cells are all in
+// memory before anything can be said of them.
+type limitedRows struct {
+	from io.Reader
+	left int
+}
+
+func (r *limitedRows) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, errLongRow
+	}
+	n, err := r.from.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err //nolint:wrapcheck // a reader's own
 }
 
 func readHeader(header []string, kind Kind) ([]column, error) {

@@ -40,6 +40,9 @@ func decode[T any, P interface {
 	has := make(given, len(members))
 	var fields []fault.Field
 	for name, value := range members {
+		if len(fields) >= mostFaults {
+			break
+		}
 		if _, known := kind.member(name); !known && name != "kind" {
 			fields = append(fields, fault.Field{Path: shorten(name, 100), Message: "is not a member that a row of kind " + string(kind) + " has"})
 		}
@@ -57,6 +60,9 @@ func decode[T any, P interface {
 	}
 	return &spec, has, P(&spec).Validate("")
 }
+
+// mostFaults is how much of what is wrong with the members of a row is told.
+const mostFaults = 20
 
 // neverNull are members that are left out, not cleared.
 var neverNull = []string{"is_active", "is_assignable", "workflow_enabled", "priority", "effect", "actions", "name", "type", "code", "email"}

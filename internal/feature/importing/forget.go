@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/sentinel-access/sentinel/internal/engine/change"
 	"github.com/sentinel-access/sentinel/internal/identity"
@@ -17,12 +21,21 @@ import (
 // id, an address or an external id. Such rows count as refused.
 func (s *Service) Forget(ctx context.Context, w *change.Write, names ...string) error {
 	tenant, _ := identity.TenantFrom(ctx)
-	var parts []models.ImportPart
-	if err := w.Where("tenant_id = ?", tenant).Order("import_id, number").Find(&parts).Error; err != nil {
+	var parts []uuid.UUID
+	if err := w.Model(&models.ImportPart{}).Where("tenant_id = ?", tenant).Order("import_id, number").Pluck("id", &parts).Error; err != nil {
 		return fmt.Errorf("find waiting rows: %w", err)
 	}
-	for i := range parts {
-		if err := s.forget(w, &parts[i], names); err != nil {
+	for _, id := range parts {
+		// One at a time: they are whole files together.
+		var p models.ImportPart
+		err := w.Where("tenant_id = ? AND id = ?", tenant, id).Take(&p).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			continue // written meanwhile
+		}
+		if err != nil {
+			return fmt.Errorf("read waiting rows: %w", err)
+		}
+		if err := s.forget(w, &p, names); err != nil {
 			return err
 		}
 	}

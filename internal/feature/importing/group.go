@@ -97,6 +97,9 @@ func (p *groupPlan) one(s *item[directory.GroupSpec]) {
 		}
 	}
 	node := rbac.Group(m.ID)
+	if m.ParentGroupID != nil && (old == nil || !same(old.ParentGroupID, m.ParentGroupID)) {
+		p.change.Handed = append(p.change.Handed, rbac.Group(*m.ParentGroupID))
+	}
 	switch {
 	case old == nil:
 		p.created++

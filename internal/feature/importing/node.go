@@ -2,11 +2,13 @@ package importing
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
+	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -52,6 +54,16 @@ func (b *batch) resources(rows []row) error {
 			b.refuse(s.row, s.spec.Ref().String(), fault.Field{Path: "parent", Message: "there is no node " + shorten(s.spec.Parent, 300) + " in this tenant"})
 			continue
 		}
+		if s.has["workflow_enabled"] || s.has["workflow_config"] {
+			if err := b.workflow(m); err != nil {
+				reason, ok := reasonOf(err)
+				if !ok {
+					return err
+				}
+				b.refuse(s.row, s.spec.Ref().String(), reason)
+				continue
+			}
+		}
 		cells := []any{m.ID, m.TenantID, m.Type, m.Name, m.Code, m.ParentID, m.Code, []byte(m.Attributes), m.WorkflowEnabled, []byte(m.WorkflowConfig), m.IsActive}
 		switch {
 		case old == nil:
@@ -81,6 +93,20 @@ func (b *batch) resources(rows []row) error {
 	after, err := b.w.Judge.NodesChange(b.w.Tx, ids)
 	b.change = b.change.With(after)
 	return err
+}
+
+// workflow settles the workflow of a node, or says what is wrong with it.
+func (b *batch) workflow(m *models.Resource) error {
+	var config httpapi.Object
+	if err := json.Unmarshal(m.WorkflowConfig, &config); err != nil {
+		return fmt.Errorf("read a workflow: %w", err)
+	}
+	w := directory.Workflow(config)
+	if err := w.Check(b.w.Tx, m.WorkflowEnabled, "workflow_config."); err != nil {
+		return err
+	}
+	m.WorkflowConfig = models.Object(w)
+	return nil
 }
 
 // applyNode writes the members given over m. It fails if there is no such

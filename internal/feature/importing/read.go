@@ -13,6 +13,9 @@ import (
 const (
 	// maxLine is the longest row, in bytes.
 	maxLine = 1 << 20
+	// mostRows is how many rows a file may have: each takes its place in memory,
+	// however short it is.
+	mostRows = 1_000_000
 	// keptRefusals is how many are kept of one import: what is beyond is counted.
 	keptRefusals = 10_000
 	// partBytes is about how much of a file is sealed, and written, together.
@@ -62,11 +65,19 @@ func read(body []byte, kind, format string, email func(string) (string, bool)) (
 	for line := 1; len(body) > 0; line++ {
 		var text []byte
 		text, body, _ = bytes.Cut(body, []byte("\n"))
-		if text = bytes.TrimSpace(text); len(text) > 0 {
-			f.line(line, rowKind(kind), text)
+		if text = bytes.TrimSpace(text); len(text) == 0 {
+			continue
 		}
+		if f.total >= mostRows {
+			return nil, tooMany()
+		}
+		f.line(line, rowKind(kind), text)
 	}
 	return f, nil
+}
+
+func tooMany() error {
+	return fault.InvalidAt("body", "has more than %d rows: send it in parts", mostRows)
 }
 
 // line reads a line of JSON. kind is empty in a mixed file.

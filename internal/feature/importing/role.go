@@ -173,10 +173,14 @@ func (p *rolePlan) settle(s *item[directory.RoleSpec], old *models.Role) (*model
 	return m, nil
 }
 
+// mostGiven is how many permissions a role gets by one file, as by a manifest.
+const mostGiven = 10_000
+
 // given are the permissions that the role gets by this row, or what is wrong
 // with them. One that gives itself in a row of its own may have been refused.
 func (p *rolePlan) given(s *item[directory.RoleSpec], m *models.Role) ([]*models.Permission, *fault.Field) {
 	var out []*models.Permission
+	seen := map[*models.Permission]bool{}
 	for i, name := range slices.Concat(s.spec.Permissions, s.row.Also) {
 		permission, ambiguous := only(p.permissions[name])
 		own := i < len(s.spec.Permissions)
@@ -186,10 +190,14 @@ func (p *rolePlan) given(s *item[directory.RoleSpec], m *models.Role) ([]*models
 			return nil, &fault.Field{Path: at, Message: "is the name of several permissions: it cannot be told which is meant"}
 		case permission == nil && own:
 			return nil, &fault.Field{Path: at, Message: "there is no permission " + shorten(name, 255) + " in this tenant"}
-		case permission == nil, p.has[[2]uuid.UUID{m.ID, permission.ID}], slices.Contains(out, permission):
+		case permission == nil, p.has[[2]uuid.UUID{m.ID, permission.ID}], seen[permission]:
 		default:
+			seen[permission] = true
 			out = append(out, permission)
 		}
+	}
+	if len(out) > mostGiven {
+		return nil, &fault.Field{Path: "permissions", Message: fmt.Sprintf("would be given to the role by more than %d rows and names of this file", mostGiven)}
 	}
 	return out, nil
 }

@@ -89,7 +89,10 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 			return created, err
 		}
 	}
-	m := s.model(ctx, in, format, f)
+	m, err := s.model(ctx, in, format, f)
+	if err != nil {
+		return created, err
+	}
 	sealed, err := s.seal(m, parts)
 	if err != nil {
 		return created, err
@@ -146,15 +149,20 @@ func (s *Service) may(ctx context.Context, p httpapi.Permission) error {
 	return nil
 }
 
-func (s *Service) model(ctx context.Context, in *CreateIn, format string, f *file) *models.Import {
+func (s *Service) model(ctx context.Context, in *CreateIn, format string, f *file) (*models.Import, error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	caller, _ := identity.PrincipalFrom(ctx)
+	account, err := s.write.Engine.Account(ctx, caller.HomeTenantID, caller.UserID)
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(in.RawBody)
 	return &models.Import{
 		ID: uuid.Must(uuid.NewV7()), TenantID: tenant, Kind: in.Kind, Format: format, Status: pending, IsDryRun: in.DryRun,
 		Source: in.Source, SHA256: sum[:], TotalRows: f.total, ProcessedRows: f.refused, RefusedRows: f.refused,
 		CreatedBy: &caller.UserID, CreatedByTenant: &caller.HomeTenantID, Scope: models.Strings(caller.Scope), ByServiceAccount: caller.IsServiceAccount,
-	}
+		TokenEpoch: account.TokenEpoch,
+	}, nil
 }
 
 // seal encrypts the parts: a file holds personal data that the accounts keep

@@ -133,6 +133,9 @@ func next(tx *db.Tx, m *models.Import) (*models.ImportPart, error) {
 // writePart writes the rows of a part that may be written.
 func (s *Service) writePart(ctx context.Context, w *change.Write, m *models.Import, p *models.ImportPart) (*batch, error) {
 	kind := Kind(p.Kind)
+	if w.Judge.Voids(m.TokenEpoch, m.CreatedAt) {
+		return nil, fault.New(fault.TokenRevoked, "The sessions of whoever started the import have been ended since. Send the file again.")
+	}
 	if err := errors.Join(s.may(ctx, httpapi.Permission{Section: "imports", Action: "create"}), s.permitted(ctx, kind)); err != nil {
 		return nil, err
 	}

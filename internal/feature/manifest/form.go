@@ -89,6 +89,15 @@ func (o *object) flag(member string) bool {
 	return !ok || value
 }
 
+// differs reports whether one of some members is not what it was.
+func (o *object) differs(members ...string) bool {
+	was := map[string]any{}
+	if o.was != nil {
+		was = o.was.members
+	}
+	return slices.ContainsFunc(members, func(name string) bool { return canonical(o.members[name]) != canonical(was[name]) })
+}
+
 // key is all of the object's members in one text, equal for equal objects.
 func (o *object) key() string { return canonical(o.members) }
 
@@ -215,7 +224,18 @@ func brief(value any) any {
 	return value
 }
 
+// workflow is what a node has of one, nil if the object is no node or it does
+// not change.
+func (o *object) workflow() *directory.NodeSpec {
+	s, ok := o.spec.(*directory.NodeSpec)
+	if !ok || !o.differs("workflow_enabled", "workflow_config") {
+		return nil
+	}
+	return s
+}
+
 func nodeObject(s *directory.NodeSpec) (*object, error) {
+	directory.Workflow(s.WorkflowConfig).Settle()
 	members, err := membersOf(s, map[string]any{"is_active": true, "name": s.Code})
 	return &object{kind: nodeKind, name: s.Ref().String(), members: members, spec: s}, err
 }

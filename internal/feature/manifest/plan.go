@@ -284,6 +284,9 @@ func (p *planner) compare() {
 			if w.spec != nil {
 				p.fields = append(p.fields, w.spec.Validate(w.at+".")...)
 			}
+			if s := w.workflow(); s != nil {
+				p.fields = append(p.fields, directory.Workflow(s.WorkflowConfig).Validate(s.WorkflowEnabled, w.at+".workflow_config.")...)
+			}
 			if kind == fieldKind && w.was == nil && platform[w.name] != nil {
 				p.refuse(w.at+".field_name", "is defined by the platform for all tenants")
 			}

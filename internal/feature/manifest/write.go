@@ -33,6 +33,9 @@ func (a *applier) write() error {
 	if err := a.writeSettings(); err != nil {
 		return err
 	}
+	if err := a.checkWorkflows(); err != nil {
+		return err
+	}
 	for _, t := range tables() {
 		if err := a.save(t); err != nil {
 			return refusals.Refused(fmt.Errorf("write %s: %w", section(t.kind), err))
@@ -54,6 +57,23 @@ func (a *applier) write() error {
 		}
 	}
 	return a.limits()
+}
+
+// checkWorkflows refuses roles that the tenant cannot use in a workflow that
+// changes. They are asked of the
+// database, which alone knows all of them.
+func (a *applier) checkWorkflows() error {
+	for _, s := range a.of(nodeKind) {
+		if s.after == nil {
+			continue
+		}
+		if spec := s.after.workflow(); spec != nil {
+			if err := directory.Workflow(spec.WorkflowConfig).CheckRoles(a.Tx, s.after.at+".workflow_config."); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // save makes and changes the objects of one table. While some of them are not

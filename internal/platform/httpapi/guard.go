@@ -81,6 +81,17 @@ func (s *Server) guard(r *Route, p *plan) func(huma.Context, func(huma.Context))
 			return
 		}
 		if r.MaxBody > s.cfg.BodyLimit {
+			if isLarge(fctx, s.cfg.BodyLimit) {
+				sender := uuid.Nil
+				if c.principal != nil {
+					sender = c.principal.HomeTenantID
+				}
+				if err := s.room.enter(sender); err != nil {
+					newFailure(c, err).write(fctx)
+					return
+				}
+				defer s.room.leave(sender)
+			}
 			if err := s.readLarge(fctx, r, timeout); err != nil {
 				newFailure(c, err).write(fctx)
 				return

@@ -116,6 +116,7 @@ type Server struct {
 	routes   []Route
 	// large are the routes, as "POST /path", that read their body themselves.
 	large    map[string]bool
+	room     room
 	mounts   []mount
 	mounted  sync.Once
 	sealed   bool
