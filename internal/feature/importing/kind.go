@@ -213,11 +213,6 @@ func (s *UserSpec) Validate(prefix string) (fields []fault.Field) {
 func (s *PermissionSpec) Validate(prefix string) []fault.Field {
 	c := lengths{prefix: prefix, fields: s.PermissionSpec.Validate(prefix)}
 	c.names("roles", s.Roles, mostOwners)
-	for field, right := range s.FieldPermissions {
-		if right != "read" && right != "write" && right != "hidden" {
-			c.add("field_permissions."+shorten(field, 100), "must be read, write or hidden")
-		}
-	}
 	return c.fields
 }
 
