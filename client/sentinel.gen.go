@@ -37,6 +37,113 @@ const (
 	DecisionEffectiveEffectDeny  DecisionEffectiveEffect = "deny"
 )
 
+// Defines values for FieldDefinitionDefaultVisibility.
+const (
+	FieldDefinitionDefaultVisibilityHidden FieldDefinitionDefaultVisibility = "hidden"
+	FieldDefinitionDefaultVisibilityRead   FieldDefinitionDefaultVisibility = "read"
+	FieldDefinitionDefaultVisibilityWrite  FieldDefinitionDefaultVisibility = "write"
+)
+
+// Defines values for FieldDefinitionFieldType.
+const (
+	FieldDefinitionFieldTypeCore            FieldDefinitionFieldType = "core"
+	FieldDefinitionFieldTypePlatformDynamic FieldDefinitionFieldType = "platform_dynamic"
+	FieldDefinitionFieldTypeTenantSpecific  FieldDefinitionFieldType = "tenant_specific"
+)
+
+// Defines values for FieldDefinitionCreateDataType.
+const (
+	FieldDefinitionCreateDataTypeArray     FieldDefinitionCreateDataType = "array"
+	FieldDefinitionCreateDataTypeBoolean   FieldDefinitionCreateDataType = "boolean"
+	FieldDefinitionCreateDataTypeDate      FieldDefinitionCreateDataType = "date"
+	FieldDefinitionCreateDataTypeDatetime  FieldDefinitionCreateDataType = "datetime"
+	FieldDefinitionCreateDataTypeEnum      FieldDefinitionCreateDataType = "enum"
+	FieldDefinitionCreateDataTypeInteger   FieldDefinitionCreateDataType = "integer"
+	FieldDefinitionCreateDataTypeJSON      FieldDefinitionCreateDataType = "json"
+	FieldDefinitionCreateDataTypeNumber    FieldDefinitionCreateDataType = "number"
+	FieldDefinitionCreateDataTypeObject    FieldDefinitionCreateDataType = "object"
+	FieldDefinitionCreateDataTypeReference FieldDefinitionCreateDataType = "reference"
+	FieldDefinitionCreateDataTypeString    FieldDefinitionCreateDataType = "string"
+	FieldDefinitionCreateDataTypeText      FieldDefinitionCreateDataType = "text"
+	FieldDefinitionCreateDataTypeUUID      FieldDefinitionCreateDataType = "uuid"
+)
+
+// Defines values for FieldDefinitionCreateDefaultVisibility.
+const (
+	FieldDefinitionCreateDefaultVisibilityHidden FieldDefinitionCreateDefaultVisibility = "hidden"
+	FieldDefinitionCreateDefaultVisibilityRead   FieldDefinitionCreateDefaultVisibility = "read"
+	FieldDefinitionCreateDefaultVisibilityWrite  FieldDefinitionCreateDefaultVisibility = "write"
+)
+
+// Defines values for FieldDefinitionCreateFieldType.
+const (
+	FieldDefinitionCreateFieldTypeCore            FieldDefinitionCreateFieldType = "core"
+	FieldDefinitionCreateFieldTypePlatformDynamic FieldDefinitionCreateFieldType = "platform_dynamic"
+	FieldDefinitionCreateFieldTypeTenantSpecific  FieldDefinitionCreateFieldType = "tenant_specific"
+)
+
+// Defines values for FieldDefinitionUpdateDataType.
+const (
+	FieldDefinitionUpdateDataTypeArray     FieldDefinitionUpdateDataType = "array"
+	FieldDefinitionUpdateDataTypeBoolean   FieldDefinitionUpdateDataType = "boolean"
+	FieldDefinitionUpdateDataTypeDate      FieldDefinitionUpdateDataType = "date"
+	FieldDefinitionUpdateDataTypeDatetime  FieldDefinitionUpdateDataType = "datetime"
+	FieldDefinitionUpdateDataTypeEnum      FieldDefinitionUpdateDataType = "enum"
+	FieldDefinitionUpdateDataTypeInteger   FieldDefinitionUpdateDataType = "integer"
+	FieldDefinitionUpdateDataTypeJSON      FieldDefinitionUpdateDataType = "json"
+	FieldDefinitionUpdateDataTypeNumber    FieldDefinitionUpdateDataType = "number"
+	FieldDefinitionUpdateDataTypeObject    FieldDefinitionUpdateDataType = "object"
+	FieldDefinitionUpdateDataTypeReference FieldDefinitionUpdateDataType = "reference"
+	FieldDefinitionUpdateDataTypeString    FieldDefinitionUpdateDataType = "string"
+	FieldDefinitionUpdateDataTypeText      FieldDefinitionUpdateDataType = "text"
+	FieldDefinitionUpdateDataTypeUUID      FieldDefinitionUpdateDataType = "uuid"
+)
+
+// Defines values for FieldDefinitionUpdateDefaultVisibility.
+const (
+	FieldDefinitionUpdateDefaultVisibilityHidden FieldDefinitionUpdateDefaultVisibility = "hidden"
+	FieldDefinitionUpdateDefaultVisibilityRead   FieldDefinitionUpdateDefaultVisibility = "read"
+	FieldDefinitionUpdateDefaultVisibilityWrite  FieldDefinitionUpdateDefaultVisibility = "write"
+)
+
+// Defines values for FieldDefinitionUpdateFieldType.
+const (
+	FieldDefinitionUpdateFieldTypeCore            FieldDefinitionUpdateFieldType = "core"
+	FieldDefinitionUpdateFieldTypePlatformDynamic FieldDefinitionUpdateFieldType = "platform_dynamic"
+	FieldDefinitionUpdateFieldTypeTenantSpecific  FieldDefinitionUpdateFieldType = "tenant_specific"
+)
+
+// Defines values for FieldSpecDataType.
+const (
+	FieldSpecDataTypeArray     FieldSpecDataType = "array"
+	FieldSpecDataTypeBoolean   FieldSpecDataType = "boolean"
+	FieldSpecDataTypeDate      FieldSpecDataType = "date"
+	FieldSpecDataTypeDatetime  FieldSpecDataType = "datetime"
+	FieldSpecDataTypeEnum      FieldSpecDataType = "enum"
+	FieldSpecDataTypeInteger   FieldSpecDataType = "integer"
+	FieldSpecDataTypeJSON      FieldSpecDataType = "json"
+	FieldSpecDataTypeNumber    FieldSpecDataType = "number"
+	FieldSpecDataTypeObject    FieldSpecDataType = "object"
+	FieldSpecDataTypeReference FieldSpecDataType = "reference"
+	FieldSpecDataTypeString    FieldSpecDataType = "string"
+	FieldSpecDataTypeText      FieldSpecDataType = "text"
+	FieldSpecDataTypeUUID      FieldSpecDataType = "uuid"
+)
+
+// Defines values for FieldSpecDefaultVisibility.
+const (
+	FieldSpecDefaultVisibilityHidden FieldSpecDefaultVisibility = "hidden"
+	FieldSpecDefaultVisibilityRead   FieldSpecDefaultVisibility = "read"
+	FieldSpecDefaultVisibilityWrite  FieldSpecDefaultVisibility = "write"
+)
+
+// Defines values for FieldSpecFieldType.
+const (
+	FieldSpecFieldTypeCore            FieldSpecFieldType = "core"
+	FieldSpecFieldTypePlatformDynamic FieldSpecFieldType = "platform_dynamic"
+	FieldSpecFieldTypeTenantSpecific  FieldSpecFieldType = "tenant_specific"
+)
+
 // Defines values for HealthPartStatus.
 const (
 	HealthPartStatusDegraded  HealthPartStatus = "degraded"
@@ -52,10 +159,54 @@ const (
 	HealthReportStatusUnhealthy HealthReportStatus = "unhealthy"
 )
 
+// Defines values for ImportStatus.
+const (
+	ImportStatusCancelled ImportStatus = "cancelled"
+	ImportStatusDone      ImportStatus = "done"
+	ImportStatusFailed    ImportStatus = "failed"
+	ImportStatusPending   ImportStatus = "pending"
+	ImportStatusRunning   ImportStatus = "running"
+)
+
+// Defines values for ManifestVersion.
+const (
+	ManifestVersionN1 ManifestVersion = 1
+)
+
+// Defines values for ManifestChangeAction.
+const (
+	ManifestChangeActionCreate ManifestChangeAction = "create"
+	ManifestChangeActionDelete ManifestChangeAction = "delete"
+	ManifestChangeActionUpdate ManifestChangeAction = "update"
+)
+
+// Defines values for ManifestChangeKind.
+const (
+	ManifestChangeKindField      ManifestChangeKind = "field"
+	ManifestChangeKindGroup      ManifestChangeKind = "group"
+	ManifestChangeKindMenu       ManifestChangeKind = "menu"
+	ManifestChangeKindPermission ManifestChangeKind = "permission"
+	ManifestChangeKindResource   ManifestChangeKind = "resource"
+	ManifestChangeKindRole       ManifestChangeKind = "role"
+	ManifestChangeKindSetting    ManifestChangeKind = "setting"
+)
+
+// Defines values for ManifestPermissionEffect.
+const (
+	ManifestPermissionEffectAllow ManifestPermissionEffect = "allow"
+	ManifestPermissionEffectDeny  ManifestPermissionEffect = "deny"
+)
+
 // Defines values for PermissionEffect.
 const (
 	PermissionEffectAllow PermissionEffect = "allow"
 	PermissionEffectDeny  PermissionEffect = "deny"
+)
+
+// Defines values for PermissionDetailEffect.
+const (
+	PermissionDetailEffectAllow PermissionDetailEffect = "allow"
+	PermissionDetailEffectDeny  PermissionDetailEffect = "deny"
 )
 
 // Defines values for PermissionInputEffect.
@@ -70,10 +221,29 @@ const (
 	PermissionUpdateEffectDeny  PermissionUpdateEffect = "deny"
 )
 
+// Defines values for ResourceReachingEffect.
+const (
+	ResourceReachingEffectAllow ResourceReachingEffect = "allow"
+	ResourceReachingEffectDeny  ResourceReachingEffect = "deny"
+)
+
+// Defines values for ResourceReachingVia.
+const (
+	ResourceReachingViaAncestor ResourceReachingVia = "ancestor"
+	ResourceReachingViaNode     ResourceReachingVia = "node"
+	ResourceReachingViaPattern  ResourceReachingVia = "pattern"
+)
+
 // Defines values for RoleType.
 const (
 	RoleTypeCustom RoleType = "custom"
 	RoleTypeSystem RoleType = "system"
+)
+
+// Defines values for RoleDetailType.
+const (
+	RoleDetailTypeCustom RoleDetailType = "custom"
+	RoleDetailTypeSystem RoleDetailType = "system"
 )
 
 // Defines values for RoleInheritedEffect.
@@ -164,6 +334,49 @@ const (
 	UserResetPasswordRequestModeTemporary UserResetPasswordRequestMode = "temporary"
 )
 
+// Defines values for ListFieldDefinitionsParamsOrder.
+const (
+	ListFieldDefinitionsParamsOrderAsc  ListFieldDefinitionsParamsOrder = "asc"
+	ListFieldDefinitionsParamsOrderDesc ListFieldDefinitionsParamsOrder = "desc"
+)
+
+// Defines values for ListFieldDefinitionsParamsSort.
+const (
+	ListFieldDefinitionsParamsSortCreatedAt  ListFieldDefinitionsParamsSort = "created_at"
+	ListFieldDefinitionsParamsSortEntityType ListFieldDefinitionsParamsSort = "entity_type"
+	ListFieldDefinitionsParamsSortFieldName  ListFieldDefinitionsParamsSort = "field_name"
+)
+
+// Defines values for ListFieldDefinitionsParamsScope.
+const (
+	ListFieldDefinitionsParamsScopePlatform ListFieldDefinitionsParamsScope = "platform"
+	ListFieldDefinitionsParamsScopeTenant   ListFieldDefinitionsParamsScope = "tenant"
+)
+
+// Defines values for ListFieldDefinitionsParamsFieldType.
+const (
+	ListFieldDefinitionsParamsFieldTypeCore            ListFieldDefinitionsParamsFieldType = "core"
+	ListFieldDefinitionsParamsFieldTypePlatformDynamic ListFieldDefinitionsParamsFieldType = "platform_dynamic"
+	ListFieldDefinitionsParamsFieldTypeTenantSpecific  ListFieldDefinitionsParamsFieldType = "tenant_specific"
+)
+
+// Defines values for ListFieldDefinitionsParamsDataType.
+const (
+	ListFieldDefinitionsParamsDataTypeArray     ListFieldDefinitionsParamsDataType = "array"
+	ListFieldDefinitionsParamsDataTypeBoolean   ListFieldDefinitionsParamsDataType = "boolean"
+	ListFieldDefinitionsParamsDataTypeDate      ListFieldDefinitionsParamsDataType = "date"
+	ListFieldDefinitionsParamsDataTypeDatetime  ListFieldDefinitionsParamsDataType = "datetime"
+	ListFieldDefinitionsParamsDataTypeEnum      ListFieldDefinitionsParamsDataType = "enum"
+	ListFieldDefinitionsParamsDataTypeInteger   ListFieldDefinitionsParamsDataType = "integer"
+	ListFieldDefinitionsParamsDataTypeJSON      ListFieldDefinitionsParamsDataType = "json"
+	ListFieldDefinitionsParamsDataTypeNumber    ListFieldDefinitionsParamsDataType = "number"
+	ListFieldDefinitionsParamsDataTypeObject    ListFieldDefinitionsParamsDataType = "object"
+	ListFieldDefinitionsParamsDataTypeReference ListFieldDefinitionsParamsDataType = "reference"
+	ListFieldDefinitionsParamsDataTypeString    ListFieldDefinitionsParamsDataType = "string"
+	ListFieldDefinitionsParamsDataTypeText      ListFieldDefinitionsParamsDataType = "text"
+	ListFieldDefinitionsParamsDataTypeUUID      ListFieldDefinitionsParamsDataType = "uuid"
+)
+
 // Defines values for ListGroupsParamsOrder.
 const (
 	ListGroupsParamsOrderAsc  ListGroupsParamsOrder = "asc"
@@ -174,6 +387,57 @@ const (
 const (
 	ListGroupsParamsSortCreatedAt ListGroupsParamsSort = "created_at"
 	ListGroupsParamsSortName      ListGroupsParamsSort = "name"
+)
+
+// Defines values for ListImportsParamsOrder.
+const (
+	ListImportsParamsOrderAsc  ListImportsParamsOrder = "asc"
+	ListImportsParamsOrderDesc ListImportsParamsOrder = "desc"
+)
+
+// Defines values for ListImportsParamsStatus.
+const (
+	ListImportsParamsStatusCancelled ListImportsParamsStatus = "cancelled"
+	ListImportsParamsStatusDone      ListImportsParamsStatus = "done"
+	ListImportsParamsStatusFailed    ListImportsParamsStatus = "failed"
+	ListImportsParamsStatusPending   ListImportsParamsStatus = "pending"
+	ListImportsParamsStatusRunning   ListImportsParamsStatus = "running"
+)
+
+// Defines values for CreateImportParamsKind.
+const (
+	CreateImportParamsKindAssignments CreateImportParamsKind = "assignments"
+	CreateImportParamsKindGroups      CreateImportParamsKind = "groups"
+	CreateImportParamsKindMixed       CreateImportParamsKind = "mixed"
+	CreateImportParamsKindPermissions CreateImportParamsKind = "permissions"
+	CreateImportParamsKindResources   CreateImportParamsKind = "resources"
+	CreateImportParamsKindRoles       CreateImportParamsKind = "roles"
+	CreateImportParamsKindUsers       CreateImportParamsKind = "users"
+)
+
+// Defines values for CreateImportParamsFormat.
+const (
+	CreateImportParamsFormatCsv   CreateImportParamsFormat = "csv"
+	CreateImportParamsFormatJsonl CreateImportParamsFormat = "jsonl"
+)
+
+// Defines values for ListNavigationMenuItemsParamsOrder.
+const (
+	ListNavigationMenuItemsParamsOrderAsc  ListNavigationMenuItemsParamsOrder = "asc"
+	ListNavigationMenuItemsParamsOrderDesc ListNavigationMenuItemsParamsOrder = "desc"
+)
+
+// Defines values for ListNavigationMenuItemsParamsSort.
+const (
+	ListNavigationMenuItemsParamsSortCreatedAt    ListNavigationMenuItemsParamsSort = "created_at"
+	ListNavigationMenuItemsParamsSortDisplayOrder ListNavigationMenuItemsParamsSort = "display_order"
+	ListNavigationMenuItemsParamsSortName         ListNavigationMenuItemsParamsSort = "name"
+)
+
+// Defines values for ListNavigationMenuItemsParamsScope.
+const (
+	ListNavigationMenuItemsParamsScopePlatform ListNavigationMenuItemsParamsScope = "platform"
+	ListNavigationMenuItemsParamsScopeTenant   ListNavigationMenuItemsParamsScope = "tenant"
 )
 
 // Defines values for ListPermissionsParamsOrder.
@@ -495,7 +759,7 @@ type DecisionEffective struct {
 	CreatedAt  *time.Time              `json:"created_at,omitempty"`
 	Effect     DecisionEffectiveEffect `json:"effect"`
 
-	// FieldPermissions With include_field_permissions, as stored.
+	// FieldPermissions What it says of fields by name: read, write or hidden.
 	FieldPermissions interface{}        `json:"field_permissions,omitempty"`
 	ID               openapi_types.UUID `json:"id"`
 	Inherited        bool               `json:"inherited"`
@@ -534,6 +798,256 @@ type DecisionResource struct {
 	// ID The instance as the application knows it, or the id or code of a registered node. Without it the question is about the type, as before a create.
 	ID   *string `json:"id,omitempty"`
 	Type string  `json:"type"`
+}
+
+// FieldBulk defines model for FieldBulk.
+type FieldBulk struct {
+	// Definitions In the order of the call.
+	Definitions []FieldDefinition `json:"definitions"`
+	Total       int64             `json:"total"`
+}
+
+// FieldBulkEnvelope defines model for FieldBulkEnvelope.
+type FieldBulkEnvelope struct {
+	Data FieldBulk `json:"data"`
+	Meta Meta      `json:"meta"`
+}
+
+// FieldDefinition defines model for FieldDefinition.
+type FieldDefinition struct {
+	CreatedAt         time.Time                        `json:"created_at"`
+	DataType          string                           `json:"data_type"`
+	DefaultVisibility FieldDefinitionDefaultVisibility `json:"default_visibility"`
+	Description       string                           `json:"description"`
+	DisplayName       string                           `json:"display_name"`
+	EntityType        string                           `json:"entity_type"`
+
+	// FieldName Unique for the entity type, over the tenant's definitions and the platform's.
+	FieldName  string                   `json:"field_name"`
+	FieldType  FieldDefinitionFieldType `json:"field_type"`
+	ID         openapi_types.UUID       `json:"id"`
+	IsActive   bool                     `json:"is_active"`
+	IsIndexed  bool                     `json:"is_indexed"`
+	IsPii      bool                     `json:"is_pii"`
+	IsRequired bool                     `json:"is_required"`
+
+	// StorageColumn Of core fields.
+	StorageColumn nullable.Nullable[string] `json:"storage_column"`
+
+	// StoragePath Of all others.
+	StoragePath nullable.Nullable[string] `json:"storage_path"`
+
+	// TenantID null: the platform's, for all tenants.
+	TenantID        nullable.Nullable[openapi_types.UUID] `json:"tenant_id"`
+	UpdatedAt       time.Time                             `json:"updated_at"`
+	ValidationRules interface{}                           `json:"validation_rules"`
+}
+
+// FieldDefinitionDefaultVisibility defines model for FieldDefinition.DefaultVisibility.
+type FieldDefinitionDefaultVisibility string
+
+// FieldDefinitionFieldType defines model for FieldDefinition.FieldType.
+type FieldDefinitionFieldType string
+
+// FieldDefinitionBulkRequest defines model for FieldDefinitionBulkRequest.
+type FieldDefinitionBulkRequest struct {
+	Definitions []FieldSpec `json:"definitions"`
+
+	// TenantID Default: the tenant in which the call acts. null: the platform's, for all tenants; operators only.
+	TenantID nullable.Nullable[openapi_types.UUID] `json:"tenant_id,omitempty"`
+}
+
+// FieldDefinitionCreate defines model for FieldDefinitionCreate.
+type FieldDefinitionCreate struct {
+	DataType *FieldDefinitionCreateDataType `json:"data_type,omitempty"`
+
+	// DefaultVisibility What holds where no permission names the field.
+	DefaultVisibility *FieldDefinitionCreateDefaultVisibility `json:"default_visibility,omitempty"`
+	Description       *string                                 `json:"description,omitempty"`
+	DisplayName       *string                                 `json:"display_name,omitempty"`
+
+	// EntityType The type of the records that have the field, such as vessel.
+	EntityType string `json:"entity_type"`
+
+	// FieldName Unique for the entity type, over the tenant's definitions and the platform's. Letters, digits, _ and -.
+	FieldName string `json:"field_name"`
+
+	// FieldType The tier. core fields are stored in columns, the others in documents.
+	FieldType FieldDefinitionCreateFieldType `json:"field_type"`
+
+	// IsActive Default true. An inactive definition counts as absent, but for its name.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// IsIndexed Says to applications that they search by it.
+	IsIndexed *bool `json:"is_indexed,omitempty"`
+
+	// IsPii Personal data. An attribute of users that is so is encrypted at rest.
+	IsPii *bool `json:"is_pii,omitempty"`
+
+	// IsRequired A record must have a value.
+	IsRequired *bool `json:"is_required,omitempty"`
+
+	// StorageColumn Of a core field: the column that holds it. Default: field_name, if that can be a column.
+	StorageColumn *string `json:"storage_column,omitempty"`
+
+	// StoragePath Of the other fields: where a record holds it, member by member with dots. Default: attributes.<field_name>.
+	StoragePath *string `json:"storage_path,omitempty"`
+
+	// TenantID Default: the tenant in which the call acts. null: the platform's, for all tenants; operators only.
+	TenantID nullable.Nullable[openapi_types.UUID] `json:"tenant_id,omitempty"`
+
+	// ValidationRules pattern min max min_length max_length enum required format, each where the data type has a use for it. Default: none.
+	ValidationRules map[string]interface{} `json:"validation_rules,omitempty"`
+}
+
+// FieldDefinitionCreateDataType defines model for FieldDefinitionCreate.DataType.
+type FieldDefinitionCreateDataType string
+
+// FieldDefinitionCreateDefaultVisibility What holds where no permission names the field.
+type FieldDefinitionCreateDefaultVisibility string
+
+// FieldDefinitionCreateFieldType The tier. core fields are stored in columns, the others in documents.
+type FieldDefinitionCreateFieldType string
+
+// FieldDefinitionEnvelope defines model for FieldDefinitionEnvelope.
+type FieldDefinitionEnvelope struct {
+	Data FieldDefinition `json:"data"`
+	Meta Meta            `json:"meta"`
+}
+
+// FieldDefinitionListEnvelope defines model for FieldDefinitionListEnvelope.
+type FieldDefinitionListEnvelope struct {
+	Data []FieldDefinition `json:"data"`
+	Meta ListMeta          `json:"meta"`
+}
+
+// FieldDefinitionUpdate defines model for FieldDefinitionUpdate.
+type FieldDefinitionUpdate struct {
+	DataType          *FieldDefinitionUpdateDataType          `json:"data_type,omitempty"`
+	DefaultVisibility *FieldDefinitionUpdateDefaultVisibility `json:"default_visibility,omitempty"`
+	Description       nullable.Nullable[string]               `json:"description,omitempty"`
+	DisplayName       nullable.Nullable[string]               `json:"display_name,omitempty"`
+	EntityType        *string                                 `json:"entity_type,omitempty"`
+
+	// FieldName The field stays where it is stored.
+	FieldName *string `json:"field_name,omitempty"`
+
+	// FieldType With the storage of the new tier.
+	FieldType  *FieldDefinitionUpdateFieldType `json:"field_type,omitempty"`
+	IsActive   *bool                           `json:"is_active,omitempty"`
+	IsIndexed  *bool                           `json:"is_indexed,omitempty"`
+	IsPii      *bool                           `json:"is_pii,omitempty"`
+	IsRequired *bool                           `json:"is_required,omitempty"`
+
+	// StorageColumn null: the default.
+	StorageColumn nullable.Nullable[string] `json:"storage_column,omitempty"`
+
+	// StoragePath null: the default.
+	StoragePath nullable.Nullable[string] `json:"storage_path,omitempty"`
+
+	// ValidationRules Replaces them all. null: none.
+	ValidationRules nullable.Nullable[map[string]interface{}] `json:"validation_rules,omitempty"`
+}
+
+// FieldDefinitionUpdateDataType defines model for FieldDefinitionUpdate.DataType.
+type FieldDefinitionUpdateDataType string
+
+// FieldDefinitionUpdateDefaultVisibility defines model for FieldDefinitionUpdate.DefaultVisibility.
+type FieldDefinitionUpdateDefaultVisibility string
+
+// FieldDefinitionUpdateFieldType With the storage of the new tier.
+type FieldDefinitionUpdateFieldType string
+
+// FieldDefinitionValidateRequest defines model for FieldDefinitionValidateRequest.
+type FieldDefinitionValidateRequest struct {
+	EntityType string `json:"entity_type"`
+
+	// Partial The records are changes: what is left out stays as it is, so that required fields may be missing, but not null.
+	Partial *bool `json:"partial,omitempty"`
+
+	// Record A core field at its storage_column, any other at its storage_path: {"imo_number": "1", "attributes": {"notes": "x"}}.
+	Record map[string]interface{} `json:"record,omitempty"`
+
+	// Records Instead of record.
+	Records []map[string]interface{} `json:"records,omitempty"`
+}
+
+// FieldSpec defines model for FieldSpec.
+type FieldSpec struct {
+	DataType *FieldSpecDataType `json:"data_type,omitempty"`
+
+	// DefaultVisibility What holds where no permission names the field.
+	DefaultVisibility *FieldSpecDefaultVisibility `json:"default_visibility,omitempty"`
+	Description       *string                     `json:"description,omitempty"`
+	DisplayName       *string                     `json:"display_name,omitempty"`
+
+	// EntityType The type of the records that have the field, such as vessel.
+	EntityType string `json:"entity_type"`
+
+	// FieldName Unique for the entity type, over the tenant's definitions and the platform's. Letters, digits, _ and -.
+	FieldName string `json:"field_name"`
+
+	// FieldType The tier. core fields are stored in columns, the others in documents.
+	FieldType FieldSpecFieldType `json:"field_type"`
+
+	// IsActive Default true. An inactive definition counts as absent, but for its name.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// IsIndexed Says to applications that they search by it.
+	IsIndexed *bool `json:"is_indexed,omitempty"`
+
+	// IsPii Personal data. An attribute of users that is so is encrypted at rest.
+	IsPii *bool `json:"is_pii,omitempty"`
+
+	// IsRequired A record must have a value.
+	IsRequired *bool `json:"is_required,omitempty"`
+
+	// StorageColumn Of a core field: the column that holds it. Default: field_name, if that can be a column.
+	StorageColumn *string `json:"storage_column,omitempty"`
+
+	// StoragePath Of the other fields: where a record holds it, member by member with dots. Default: attributes.<field_name>.
+	StoragePath *string `json:"storage_path,omitempty"`
+
+	// ValidationRules pattern min max min_length max_length enum required format, each where the data type has a use for it. Default: none.
+	ValidationRules map[string]interface{} `json:"validation_rules,omitempty"`
+}
+
+// FieldSpecDataType defines model for FieldSpec.DataType.
+type FieldSpecDataType string
+
+// FieldSpecDefaultVisibility What holds where no permission names the field.
+type FieldSpecDefaultVisibility string
+
+// FieldSpecFieldType The tier. core fields are stored in columns, the others in documents.
+type FieldSpecFieldType string
+
+// FieldValidation defines model for FieldValidation.
+type FieldValidation struct {
+	// Records How many were checked.
+	Records int64 `json:"records"`
+
+	// Total How many violations there are.
+	Total int64 `json:"total"`
+	Valid bool  `json:"valid"`
+
+	// Violations In the order of the records; the first 10,000.
+	Violations []FieldViolation `json:"violations"`
+}
+
+// FieldValidationEnvelope defines model for FieldValidationEnvelope.
+type FieldValidationEnvelope struct {
+	Data FieldValidation `json:"data"`
+	Meta Meta            `json:"meta"`
+}
+
+// FieldViolation defines model for FieldViolation.
+type FieldViolation struct {
+	// FieldName The field that is there; empty where none is.
+	FieldName *string `json:"field_name,omitempty"`
+	Message   string  `json:"message"`
+
+	// Path Such as record.attributes.notes, or records[3].imo_number.
+	Path string `json:"path"`
 }
 
 // Group defines model for Group.
@@ -585,7 +1099,10 @@ type GroupEnvelope struct {
 type GroupHeldRole struct {
 	GrantedAt time.Time                             `json:"granted_at"`
 	GrantedBy nullable.Nullable[openapi_types.UUID] `json:"granted_by"`
-	RoleID    openapi_types.UUID                    `json:"role_id"`
+
+	// Name The role's name; empty for one that is inactive, or that the tenant can use no more.
+	Name   string             `json:"name"`
+	RoleID openapi_types.UUID `json:"role_id"`
 }
 
 // GroupHeldRoleListEnvelope defines model for GroupHeldRoleListEnvelope.
@@ -617,6 +1134,25 @@ type GroupMemberListEnvelope struct {
 type GroupRolesRequest struct {
 	// RoleIds Roles of this tenant, of an ancestor from which it inherits, or system roles.
 	RoleIds []openapi_types.UUID `json:"role_ids"`
+}
+
+// GroupSpec defines model for GroupSpec.
+type GroupSpec struct {
+	Description *string `json:"description,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// IsActive Default true.
+	IsActive *bool                  `json:"is_active,omitempty"`
+	Metadata map[string]interface{} `json:"metadata,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// Parent The name of the group that this one is in: its members are members there, too.
+	Parent *string `json:"parent,omitempty"`
+
+	// Roles The roles that the group has: names of this tenant's roles or of system roles, or CODE:name for a role of the ancestor with that code.
+	Roles []string `json:"roles,omitempty"`
 }
 
 // GroupUpdate defines model for GroupUpdate.
@@ -656,6 +1192,93 @@ type HealthReport struct {
 // HealthReportStatus defines model for HealthReport.Status.
 type HealthReportStatus string
 
+// Hierarchy defines model for Hierarchy.
+type Hierarchy struct {
+	// Ancestors From the parent upwards: those whose permissions or roles this one has too.
+	Ancestors []Relative `json:"ancestors"`
+
+	// Descendants Those that have what this one has, the nearest first, by name.
+	Descendants []Relative `json:"descendants"`
+
+	// Truncated There are more descendants than are shown. Ask for the hierarchy of one of these.
+	Truncated bool `json:"truncated"`
+}
+
+// HierarchyEnvelope defines model for HierarchyEnvelope.
+type HierarchyEnvelope struct {
+	Data Hierarchy `json:"data"`
+	Meta Meta      `json:"meta"`
+}
+
+// Import defines model for Import.
+type Import struct {
+	Created   int64                                 `json:"created"`
+	CreatedAt time.Time                             `json:"created_at"`
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+
+	// Error Why it failed.
+	Error      *string                      `json:"error,omitempty"`
+	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
+	Format     string                       `json:"format"`
+	ID         openapi_types.UUID           `json:"id"`
+
+	// IsDryRun Nothing is written: the counts say what would be.
+	IsDryRun  bool   `json:"is_dry_run"`
+	Kind      string `json:"kind"`
+	Processed int64  `json:"processed"`
+	Refused   int64  `json:"refused"`
+
+	// Sha256 Of the file as it was sent, in hexadecimal.
+	Sha256 string `json:"sha256"`
+
+	// Source What the caller calls the file.
+	Source    string                       `json:"source"`
+	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+	Status    ImportStatus                 `json:"status"`
+	TenantID  openapi_types.UUID           `json:"tenant_id"`
+
+	// Total The rows of the file.
+	Total     int64     `json:"total"`
+	Unchanged int64     `json:"unchanged"`
+	Updated   int64     `json:"updated"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ImportStatus defines model for Import.Status.
+type ImportStatus string
+
+// ImportEnvelope defines model for ImportEnvelope.
+type ImportEnvelope struct {
+	Data Import `json:"data"`
+	Meta Meta   `json:"meta"`
+}
+
+// ImportListEnvelope defines model for ImportListEnvelope.
+type ImportListEnvelope struct {
+	Data []Import `json:"data"`
+	Meta ListMeta `json:"meta"`
+}
+
+// ImportingRefusal defines model for ImportingRefusal.
+type ImportingRefusal struct {
+	// Field The member at fault; empty where it is the whole row.
+	Field string `json:"field"`
+
+	// Key What the row's object is known by; empty where the row could not be read.
+	Key  string `json:"key"`
+	Kind string `json:"kind"`
+
+	// Line Of the file, from 1.
+	Line   int64  `json:"line"`
+	Reason string `json:"reason"`
+}
+
+// ImportingRefusalListEnvelope defines model for ImportingRefusalListEnvelope.
+type ImportingRefusalListEnvelope struct {
+	Data []ImportingRefusal `json:"data"`
+	Meta ListMeta           `json:"meta"`
+}
+
 // JWK defines model for JWK.
 type JWK struct {
 	Alg string `json:"alg"`
@@ -682,6 +1305,175 @@ type ListMeta struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
+// Manifest defines model for Manifest.
+type Manifest struct {
+	// Fields Field definitions of the tenant, each named by entity_type and field_name.
+	Fields []FieldSpec `json:"fields,omitempty"`
+
+	// Groups Sets of users that have roles together. Where roles is left out, what the group has is not touched; else it has exactly those.
+	Groups []GroupSpec `json:"groups,omitempty"`
+
+	// Menus Menu items of the tenant.
+	Menus []ManifestMenuItem `json:"menus,omitempty"`
+
+	// Permissions What may be done to what. Roles own them.
+	Permissions []ManifestPermission `json:"permissions,omitempty"`
+
+	// Resources Registered nodes of the tree, each named by type and code.
+	Resources []NodeSpec `json:"resources,omitempty"`
+
+	// Roles Named sets of permissions. Where permissions is left out, what the role owns is not touched; else it owns exactly those.
+	Roles []RoleSpec `json:"roles,omitempty"`
+
+	// Settings Settings of the tenant that its administrator may write: authzen_subject_types, conflict_resolution.
+	Settings map[string]interface{} `json:"settings,omitempty"`
+
+	// Version The form of the document: 1.
+	Version ManifestVersion `json:"version"`
+}
+
+// ManifestVersion The form of the document: 1.
+type ManifestVersion int64
+
+// ManifestApplyRequest defines model for ManifestApplyRequest.
+type ManifestApplyRequest struct {
+	// Digest That of a plan: 409 if by now something else would change. Default: whatever changes is wanted.
+	Digest   *string  `json:"digest,omitempty"`
+	Manifest Manifest `json:"manifest"`
+
+	// Prune Delete what the sections that are given do not list. Default false.
+	Prune *bool `json:"prune,omitempty"`
+}
+
+// ManifestChange defines model for ManifestChange.
+type ManifestChange struct {
+	Action ManifestChangeAction `json:"action"`
+
+	// After The members that differ, as they will be.
+	After map[string]interface{} `json:"after,omitempty"`
+
+	// Before The members that differ, as they were. A member that is not there has its default.
+	Before map[string]interface{} `json:"before,omitempty"`
+
+	// ID Left out in the plan of a creation.
+	ID   *openapi_types.UUID `json:"id,omitempty"`
+	Kind ManifestChangeKind  `json:"kind"`
+
+	// Name As the manifest names the object: a name, type:code, or entity_type.field_name.
+	Name string `json:"name"`
+
+	// Takes What goes with a deleted object: how many assignments, memberships, permissions and so on.
+	Takes map[string]int64 `json:"takes,omitempty"`
+}
+
+// ManifestChangeAction defines model for ManifestChange.Action.
+type ManifestChangeAction string
+
+// ManifestChangeKind defines model for ManifestChange.Kind.
+type ManifestChangeKind string
+
+// ManifestEnvelope defines model for ManifestEnvelope.
+type ManifestEnvelope struct {
+	Data Manifest `json:"data"`
+	Meta Meta     `json:"meta"`
+}
+
+// ManifestMenuItem defines model for ManifestMenuItem.
+type ManifestMenuItem struct {
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// DisplayOrder Lower comes first. Default 0.
+	DisplayOrder *int64 `json:"display_order,omitempty"`
+
+	// Icon As the application knows it.
+	Icon *string `json:"icon,omitempty"`
+
+	// IsVisible Default true. false hides the item, and all below it, from everybody.
+	IsVisible *bool                  `json:"is_visible,omitempty"`
+	Metadata  map[string]interface{} `json:"metadata,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// Node A registered node that the item stands for, as type:code.
+	Node *string `json:"node,omitempty"`
+
+	// Parent The name of the item above: one of the tenant's or of the platform's.
+	Parent *string `json:"parent,omitempty"`
+
+	// RequiredPermission type:action, such as page:read; api/section:action for a section of this API, such as api/users:read. Default: none is needed.
+	RequiredPermission *string `json:"required_permission,omitempty"`
+
+	// URL http, https, or a path of the application such as /fleet. An item without one is a heading, shown while something below it is.
+	URL *string `json:"url,omitempty"`
+}
+
+// ManifestPermission defines model for ManifestPermission.
+type ManifestPermission struct {
+	// Actions * stands for every action.
+	Actions []string `json:"actions"`
+
+	// Conditions Default: none.
+	Conditions map[string]interface{} `json:"conditions,omitempty"`
+
+	// Effect Default allow.
+	Effect *ManifestPermissionEffect `json:"effect,omitempty"`
+
+	// FieldPermissions Fields by name: read, write or hidden. Default: none named.
+	FieldPermissions map[string]string `json:"field_permissions,omitempty"`
+
+	// ID Tells permissions of one name apart. An export gives it only where it is needed; with it a permission can be given another name.
+	ID *openapi_types.UUID `json:"id,omitempty"`
+
+	// IsActive Default true.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// Name Roles name the permission by it.
+	Name string `json:"name"`
+
+	// Node A registered node, as type:code; its whole subtree is meant.
+	Node *string `json:"node,omitempty"`
+
+	// ResourcePath type/glob, such as vessel/* or page/reports/**.
+	ResourcePath *string `json:"resource_path,omitempty"`
+}
+
+// ManifestPermissionEffect Default allow.
+type ManifestPermissionEffect string
+
+// ManifestPlan defines model for ManifestPlan.
+type ManifestPlan struct {
+	Changes []ManifestChange `json:"changes"`
+
+	// Digest Stands for these very changes: give it to POST /manifest/apply.
+	Digest string `json:"digest"`
+
+	// Revision The tenant's revision that the manifest was compared with.
+	Revision int64           `json:"revision"`
+	Summary  ManifestSummary `json:"summary"`
+}
+
+// ManifestPlanEnvelope defines model for ManifestPlanEnvelope.
+type ManifestPlanEnvelope struct {
+	Data ManifestPlan `json:"data"`
+	Meta Meta         `json:"meta"`
+}
+
+// ManifestPlanRequest defines model for ManifestPlanRequest.
+type ManifestPlanRequest struct {
+	Manifest Manifest `json:"manifest"`
+
+	// Prune Delete what the sections that are given do not list. Default false.
+	Prune *bool `json:"prune,omitempty"`
+}
+
+// ManifestSummary defines model for ManifestSummary.
+type ManifestSummary struct {
+	Create int64 `json:"create"`
+	Delete int64 `json:"delete"`
+	Update int64 `json:"update"`
+}
+
 // MatchedRole defines model for MatchedRole.
 type MatchedRole struct {
 	Name string `json:"name"`
@@ -695,6 +1487,188 @@ type Meta struct {
 
 	// Timestamp When the answer was made, UTC
 	Timestamp time.Time `json:"timestamp"`
+}
+
+// NavigationCustomization defines model for NavigationCustomization.
+type NavigationCustomization struct {
+	CustomOrder nullable.Nullable[int64] `json:"custom_order"`
+	IsHidden    bool                     `json:"is_hidden"`
+	ItemID      openapi_types.UUID       `json:"item_id"`
+}
+
+// NavigationCustomizeRequest defines model for NavigationCustomizeRequest.
+type NavigationCustomizeRequest struct {
+	// Items Each item once.
+	Items []NavigationWish `json:"items"`
+}
+
+// NavigationCustomized defines model for NavigationCustomized.
+type NavigationCustomized struct {
+	// Items In the order of the call.
+	Items []NavigationCustomization `json:"items"`
+}
+
+// NavigationCustomizedEnvelope defines model for NavigationCustomizedEnvelope.
+type NavigationCustomizedEnvelope struct {
+	Data NavigationCustomized `json:"data"`
+	Meta Meta                 `json:"meta"`
+}
+
+// NavigationItem defines model for NavigationItem.
+type NavigationItem struct {
+	CreatedAt    time.Time          `json:"created_at"`
+	DisplayName  string             `json:"display_name"`
+	DisplayOrder int64              `json:"display_order"`
+	Icon         string             `json:"icon"`
+	ID           openapi_types.UUID `json:"id"`
+	IsVisible    bool               `json:"is_visible"`
+	Metadata     interface{}        `json:"metadata"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ParentID The item below which it is shown.
+	ParentID nullable.Nullable[openapi_types.UUID] `json:"parent_id"`
+
+	// RequiredPermission type:action; empty: read on the resource, or nothing where there is none.
+	RequiredPermission string `json:"required_permission"`
+
+	// ResourceID The registered node that required_permission is about.
+	ResourceID nullable.Nullable[openapi_types.UUID] `json:"resource_id"`
+
+	// TenantID null: the platform's, for all tenants.
+	TenantID  nullable.Nullable[openapi_types.UUID] `json:"tenant_id"`
+	UpdatedAt time.Time                             `json:"updated_at"`
+	URL       string                                `json:"url"`
+}
+
+// NavigationItemEnvelope defines model for NavigationItemEnvelope.
+type NavigationItemEnvelope struct {
+	Data NavigationItem `json:"data"`
+	Meta Meta           `json:"meta"`
+}
+
+// NavigationItemListEnvelope defines model for NavigationItemListEnvelope.
+type NavigationItemListEnvelope struct {
+	Data []NavigationItem `json:"data"`
+	Meta ListMeta         `json:"meta"`
+}
+
+// NavigationMenu defines model for NavigationMenu.
+type NavigationMenu struct {
+	Items []NavigationNode `json:"items"`
+}
+
+// NavigationMenuEnvelope defines model for NavigationMenuEnvelope.
+type NavigationMenuEnvelope struct {
+	Data NavigationMenu `json:"data"`
+	Meta Meta           `json:"meta"`
+}
+
+// NavigationMenuItemCreate defines model for NavigationMenuItemCreate.
+type NavigationMenuItemCreate struct {
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// DisplayOrder Lower comes first. Default 0.
+	DisplayOrder *int64 `json:"display_order,omitempty"`
+
+	// Icon As the application knows it.
+	Icon *string `json:"icon,omitempty"`
+
+	// IsVisible Default true. false hides the item, and all below it, from everybody.
+	IsVisible *bool                  `json:"is_visible,omitempty"`
+	Metadata  map[string]interface{} `json:"metadata,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ParentID An item of the same tenant, or of the platform's.
+	ParentID *openapi_types.UUID `json:"parent_id,omitempty"`
+
+	// RequiredPermission type:action, such as page:read; api/section:action for a section of this API, such as api/users:read. Default: none is needed.
+	RequiredPermission *string `json:"required_permission,omitempty"`
+
+	// ResourceID A registered node of the tenant: required_permission is about it, read by default.
+	ResourceID *openapi_types.UUID `json:"resource_id,omitempty"`
+
+	// TenantID Default: the tenant in which the call acts. null: the platform's, for all tenants; operators only.
+	TenantID nullable.Nullable[openapi_types.UUID] `json:"tenant_id,omitempty"`
+
+	// URL http, https, or a path of the application such as /fleet. An item without one is a heading, shown while something below it is.
+	URL *string `json:"url,omitempty"`
+}
+
+// NavigationMenuItemUpdate defines model for NavigationMenuItemUpdate.
+type NavigationMenuItemUpdate struct {
+	DisplayName  nullable.Nullable[string] `json:"display_name,omitempty"`
+	DisplayOrder *int64                    `json:"display_order,omitempty"`
+	Icon         nullable.Nullable[string] `json:"icon,omitempty"`
+	IsVisible    *bool                     `json:"is_visible,omitempty"`
+
+	// Metadata Replaces them all.
+	Metadata nullable.Nullable[map[string]interface{}] `json:"metadata,omitempty"`
+	Name     *string                                   `json:"name,omitempty"`
+
+	// ParentID null: the first level.
+	ParentID nullable.Nullable[openapi_types.UUID] `json:"parent_id,omitempty"`
+
+	// RequiredPermission null: none.
+	RequiredPermission nullable.Nullable[string] `json:"required_permission,omitempty"`
+
+	// ResourceID null: none.
+	ResourceID nullable.Nullable[openapi_types.UUID] `json:"resource_id,omitempty"`
+	URL        nullable.Nullable[string]             `json:"url,omitempty"`
+}
+
+// NavigationNode defines model for NavigationNode.
+type NavigationNode struct {
+	Children    []NavigationNode   `json:"children"`
+	DisplayName string             `json:"display_name"`
+	Icon        string             `json:"icon"`
+	ID          openapi_types.UUID `json:"id"`
+
+	// IsHidden The account has hidden it from itself.
+	IsHidden bool        `json:"is_hidden"`
+	Metadata interface{} `json:"metadata"`
+	Name     string      `json:"name"`
+
+	// Order The account's own, else display_order.
+	Order int64  `json:"order"`
+	URL   string `json:"url"`
+}
+
+// NavigationWish defines model for NavigationWish.
+type NavigationWish struct {
+	// CustomOrder Its order among those beside it. null: display_order.
+	CustomOrder nullable.Nullable[int64] `json:"custom_order,omitempty"`
+
+	// IsHidden Hides the item and all below it from the caller.
+	IsHidden *bool `json:"is_hidden,omitempty"`
+
+	// ItemID An item of the caller's menu.
+	ItemID openapi_types.UUID `json:"item_id"`
+}
+
+// NodeSpec defines model for NodeSpec.
+type NodeSpec struct {
+	Attributes map[string]interface{} `json:"attributes,omitempty"`
+
+	// Code Unique in the tenant for the type.
+	Code string `json:"code"`
+
+	// IsActive Default true.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// Name Default: the code.
+	Name *string `json:"name,omitempty"`
+
+	// Parent The node above, as type:code.
+	Parent *string `json:"parent,omitempty"`
+
+	// Type product_family, app, capability, service, entity, page or a type of your own.
+	Type            string                 `json:"type"`
+	WorkflowConfig  map[string]interface{} `json:"workflow_config,omitempty"`
+	WorkflowEnabled *bool                  `json:"workflow_enabled,omitempty"`
 }
 
 // Pagination defines model for Pagination.
@@ -716,12 +1690,15 @@ type Permission struct {
 	Actions []string `json:"actions"`
 
 	// Conditions What must hold for the permission to count.
-	Conditions interface{}        `json:"conditions"`
-	CreatedAt  *time.Time         `json:"created_at,omitempty"`
-	Effect     PermissionEffect   `json:"effect"`
-	ID         openapi_types.UUID `json:"id"`
-	IsActive   bool               `json:"is_active"`
-	Name       string             `json:"name"`
+	Conditions interface{}      `json:"conditions"`
+	CreatedAt  *time.Time       `json:"created_at,omitempty"`
+	Effect     PermissionEffect `json:"effect"`
+
+	// FieldPermissions What it says of fields by name: read, write or hidden.
+	FieldPermissions interface{}        `json:"field_permissions,omitempty"`
+	ID               openapi_types.UUID `json:"id"`
+	IsActive         bool               `json:"is_active"`
+	Name             string             `json:"name"`
 
 	// ResourceID The registered node whose whole subtree is meant.
 	ResourceID *openapi_types.UUID `json:"resource_id,omitempty"`
@@ -760,10 +1737,46 @@ type PermissionCheckRequest struct {
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`
 }
 
-// PermissionEnvelope defines model for PermissionEnvelope.
-type PermissionEnvelope struct {
-	Data Permission `json:"data"`
-	Meta Meta       `json:"meta"`
+// PermissionDetail defines model for PermissionDetail.
+type PermissionDetail struct {
+	// Actions * stands for every action.
+	Actions []string `json:"actions"`
+
+	// Conditions What must hold for the permission to count.
+	Conditions interface{}            `json:"conditions"`
+	CreatedAt  *time.Time             `json:"created_at,omitempty"`
+	Effect     PermissionDetailEffect `json:"effect"`
+
+	// FieldPermissions What it says of fields by name: read, write or hidden.
+	FieldPermissions interface{}        `json:"field_permissions,omitempty"`
+	ID               openapi_types.UUID `json:"id"`
+	IsActive         bool               `json:"is_active"`
+	Name             string             `json:"name"`
+
+	// ResourceID The registered node whose whole subtree is meant.
+	ResourceID *openapi_types.UUID `json:"resource_id,omitempty"`
+
+	// ResourcePath type/glob: * stays within a segment, ** crosses, type/* is every instance.
+	ResourcePath *string `json:"resource_path,omitempty"`
+
+	// ResourceType The type, or * for every type but api.
+	ResourceType string `json:"resource_type"`
+
+	// Roles The roles that own it themselves, the first 100 by name.
+	Roles []PermissionOwner `json:"roles"`
+
+	// RolesTotal How many roles own it.
+	RolesTotal int64      `json:"roles_total"`
+	UpdatedAt  *time.Time `json:"updated_at,omitempty"`
+}
+
+// PermissionDetailEffect defines model for PermissionDetail.Effect.
+type PermissionDetailEffect string
+
+// PermissionDetailEnvelope defines model for PermissionDetailEnvelope.
+type PermissionDetailEnvelope struct {
+	Data PermissionDetail `json:"data"`
+	Meta Meta             `json:"meta"`
 }
 
 // PermissionInput defines model for PermissionInput.
@@ -774,7 +1787,10 @@ type PermissionInput struct {
 	// Conditions See the reference of conditions. Default: none.
 	Conditions map[string]interface{} `json:"conditions,omitempty"`
 	Effect     *PermissionInputEffect `json:"effect,omitempty"`
-	Name       string                 `json:"name"`
+
+	// FieldPermissions What an allow says of fields by name: read, write or hidden. At most 200 fields. Default: nothing.
+	FieldPermissions map[string]string `json:"field_permissions,omitempty"`
+	Name             string            `json:"name"`
 
 	// ResourceID A registered node of this tenant; its whole subtree is meant.
 	ResourceID *openapi_types.UUID `json:"resource_id,omitempty"`
@@ -795,22 +1811,49 @@ type PermissionListEnvelope struct {
 	Meta ListMeta     `json:"meta"`
 }
 
+// PermissionOwner defines model for PermissionOwner.
+type PermissionOwner struct {
+	ID   openapi_types.UUID `json:"id"`
+	Name string             `json:"name"`
+}
+
 // PermissionUpdate defines model for PermissionUpdate.
 type PermissionUpdate struct {
 	Actions []string `json:"actions,omitempty"`
 
 	// Conditions null: none.
-	Conditions   nullable.Nullable[map[string]interface{}] `json:"conditions,omitempty"`
-	Effect       *PermissionUpdateEffect                   `json:"effect,omitempty"`
-	IsActive     *bool                                     `json:"is_active,omitempty"`
-	Name         *string                                   `json:"name,omitempty"`
-	ResourceID   nullable.Nullable[openapi_types.UUID]     `json:"resource_id,omitempty"`
-	ResourcePath nullable.Nullable[string]                 `json:"resource_path,omitempty"`
-	ResourceType *string                                   `json:"resource_type,omitempty"`
+	Conditions nullable.Nullable[map[string]interface{}] `json:"conditions,omitempty"`
+	Effect     *PermissionUpdateEffect                   `json:"effect,omitempty"`
+
+	// FieldPermissions Replaces all of them; null: none.
+	FieldPermissions nullable.Nullable[map[string]string]  `json:"field_permissions,omitempty"`
+	IsActive         *bool                                 `json:"is_active,omitempty"`
+	Name             *string                               `json:"name,omitempty"`
+	ResourceID       nullable.Nullable[openapi_types.UUID] `json:"resource_id,omitempty"`
+	ResourcePath     nullable.Nullable[string]             `json:"resource_path,omitempty"`
+	ResourceType     *string                               `json:"resource_type,omitempty"`
 }
 
 // PermissionUpdateEffect defines model for PermissionUpdate.Effect.
 type PermissionUpdateEffect string
+
+// Relative defines model for Relative.
+type Relative struct {
+	// Depth Steps between the two.
+	Depth       int64              `json:"depth"`
+	DisplayName string             `json:"display_name"`
+	ID          openapi_types.UUID `json:"id"`
+
+	// IsActive What is inactive passes nothing on.
+	IsActive bool   `json:"is_active"`
+	Name     string `json:"name"`
+
+	// ParentID The one directly above it.
+	ParentID nullable.Nullable[openapi_types.UUID] `json:"parent_id"`
+
+	// Path The way from the lower to the higher of the two, such as role:inspector > role:reader.
+	Path string `json:"path"`
+}
 
 // Resource defines model for Resource.
 type Resource struct {
@@ -832,6 +1875,12 @@ type Resource struct {
 	TenantID  openapi_types.UUID `json:"tenant_id"`
 	Type      string             `json:"type"`
 	UpdatedAt time.Time          `json:"updated_at"`
+
+	// WorkflowConfig states, state, initial and state_actions.
+	WorkflowConfig interface{} `json:"workflow_config"`
+
+	// WorkflowEnabled Whether the node's state limits who may do what to it.
+	WorkflowEnabled bool `json:"workflow_enabled"`
 }
 
 // ResourceCreate defines model for ResourceCreate.
@@ -843,6 +1892,12 @@ type ResourceCreate struct {
 
 	// Type product_family, app, capability, service, entity, page or a type of your own.
 	Type string `json:"type"`
+
+	// WorkflowConfig states: names; state: the one the node is in, default initial; state_actions: for a state, for an action, the roles that may take it, each role:<id>, or *.
+	WorkflowConfig map[string]interface{} `json:"workflow_config,omitempty"`
+
+	// WorkflowEnabled Default false.
+	WorkflowEnabled *bool `json:"workflow_enabled,omitempty"`
 }
 
 // ResourceEnvelope defines model for ResourceEnvelope.
@@ -857,6 +1912,142 @@ type ResourceListEnvelope struct {
 	Meta ListMeta   `json:"meta"`
 }
 
+// ResourceMoveRequest defines model for ResourceMoveRequest.
+type ResourceMoveRequest struct {
+	// ParentID The new parent; null: a root. It must be given.
+	ParentID nullable.Nullable[openapi_types.UUID] `json:"parent_id,omitempty"`
+}
+
+// ResourceNode defines model for ResourceNode.
+type ResourceNode struct {
+	Code string             `json:"code"`
+	ID   openapi_types.UUID `json:"id"`
+	Path string             `json:"path"`
+	Type string             `json:"type"`
+}
+
+// ResourceOwner defines model for ResourceOwner.
+type ResourceOwner struct {
+	ID   openapi_types.UUID `json:"id"`
+	Name string             `json:"name"`
+}
+
+// ResourceReaching defines model for ResourceReaching.
+type ResourceReaching struct {
+	// Actions * stands for every action.
+	Actions []string `json:"actions"`
+
+	// Conditions What must hold for the permission to count.
+	Conditions interface{}            `json:"conditions"`
+	CreatedAt  *time.Time             `json:"created_at,omitempty"`
+	Effect     ResourceReachingEffect `json:"effect"`
+
+	// FieldPermissions What it says of fields by name: read, write or hidden.
+	FieldPermissions interface{}        `json:"field_permissions,omitempty"`
+	ID               openapi_types.UUID `json:"id"`
+	IsActive         bool               `json:"is_active"`
+	Name             string             `json:"name"`
+	Node             *ResourceNode      `json:"node,omitempty"`
+
+	// ResourceID The registered node whose whole subtree is meant.
+	ResourceID *openapi_types.UUID `json:"resource_id,omitempty"`
+
+	// ResourcePath type/glob: * stays within a segment, ** crosses, type/* is every instance.
+	ResourcePath *string `json:"resource_path,omitempty"`
+
+	// ResourceType The type, or * for every type but api.
+	ResourceType string `json:"resource_type"`
+
+	// Roles The roles that have it themselves, at most 100. Those that inherit from them have it too.
+	Roles []ResourceOwner `json:"roles"`
+
+	// RolesTotal How many roles have it themselves.
+	RolesTotal int64      `json:"roles_total"`
+	UpdatedAt  *time.Time `json:"updated_at,omitempty"`
+
+	// Via node: it is on the node; ancestor: on one above it; pattern: its resource_path matches.
+	Via ResourceReachingVia `json:"via"`
+}
+
+// ResourceReachingEffect defines model for ResourceReaching.Effect.
+type ResourceReachingEffect string
+
+// ResourceReachingVia node: it is on the node; ancestor: on one above it; pattern: its resource_path matches.
+type ResourceReachingVia string
+
+// ResourceReachingListEnvelope defines model for ResourceReachingListEnvelope.
+type ResourceReachingListEnvelope struct {
+	Data []ResourceReaching `json:"data"`
+	Meta ListMeta           `json:"meta"`
+}
+
+// ResourceStatistics defines model for ResourceStatistics.
+type ResourceStatistics struct {
+	// ByDepth How many stand on each level, the roots first.
+	ByDepth []int64 `json:"by_depth"`
+
+	// ByType The most frequent first, at most 1,000 types.
+	ByType   []ResourceTypeCount `json:"by_type"`
+	Inactive int64               `json:"inactive"`
+	Roots    int64               `json:"roots"`
+	Total    int64               `json:"total"`
+
+	// Types How many types there are.
+	Types           int64 `json:"types"`
+	WorkflowEnabled int64 `json:"workflow_enabled"`
+}
+
+// ResourceStatisticsEnvelope defines model for ResourceStatisticsEnvelope.
+type ResourceStatisticsEnvelope struct {
+	Data ResourceStatistics `json:"data"`
+	Meta Meta               `json:"meta"`
+}
+
+// ResourceTree defines model for ResourceTree.
+type ResourceTree struct {
+	Children []ResourceTreeNode `json:"children"`
+
+	// ChildrenTotal How many children the root has, of whatever type.
+	ChildrenTotal int64 `json:"children_total"`
+
+	// HasMore Whether it has more to show than children holds, on the next page.
+	HasMore bool `json:"has_more"`
+
+	// Nodes How many nodes the answer holds below the root, at most 1,000.
+	Nodes int64     `json:"nodes"`
+	Root  *Resource `json:"root,omitempty"`
+}
+
+// ResourceTreeEnvelope defines model for ResourceTreeEnvelope.
+type ResourceTreeEnvelope struct {
+	Data ResourceTree `json:"data"`
+	Meta Meta         `json:"meta"`
+}
+
+// ResourceTreeNode defines model for ResourceTreeNode.
+type ResourceTreeNode struct {
+	// Children Ordered by code.
+	Children []ResourceTreeNode `json:"children"`
+
+	// ChildrenTotal How many children the node has, of whatever type, shown or not.
+	ChildrenTotal int64  `json:"children_total"`
+	Code          string `json:"code"`
+
+	// HasMore Whether it has more to show than children holds: ask with its id as root_id.
+	HasMore         bool               `json:"has_more"`
+	ID              openapi_types.UUID `json:"id"`
+	IsActive        bool               `json:"is_active"`
+	Name            string             `json:"name"`
+	Type            string             `json:"type"`
+	WorkflowEnabled bool               `json:"workflow_enabled"`
+}
+
+// ResourceTypeCount defines model for ResourceTypeCount.
+type ResourceTypeCount struct {
+	Count int64  `json:"count"`
+	Type  string `json:"type"`
+}
+
 // ResourceUpdate defines model for ResourceUpdate.
 type ResourceUpdate struct {
 	// Attributes Replaces them all.
@@ -867,6 +2058,10 @@ type ResourceUpdate struct {
 
 	// ParentID null: a root.
 	ParentID nullable.Nullable[openapi_types.UUID] `json:"parent_id,omitempty"`
+
+	// WorkflowConfig Its members given are merged in, null takes one away: {"state": "maintenance"} puts the node into another state. null: none.
+	WorkflowConfig  nullable.Nullable[map[string]interface{}] `json:"workflow_config,omitempty"`
+	WorkflowEnabled *bool                                     `json:"workflow_enabled,omitempty"`
 }
 
 // Role defines model for Role.
@@ -889,6 +2084,12 @@ type Role struct {
 	// ParentRoleID The role from which this one inherits everything.
 	ParentRoleID nullable.Nullable[openapi_types.UUID] `json:"parent_role_id"`
 
+	// Permissions In a list with include_permissions: those that the role owns itself, the first 100, oldest first.
+	Permissions []Permission `json:"permissions,omitempty"`
+
+	// PermissionsTotal Beside permissions: how many there are.
+	PermissionsTotal *int64 `json:"permissions_total,omitempty"`
+
 	// Priority Higher is stronger. Who may hand out roles hands out those below their own highest.
 	Priority int64 `json:"priority"`
 
@@ -900,6 +2101,18 @@ type Role struct {
 
 // RoleType defines model for Role.Type.
 type RoleType string
+
+// RoleAssigned defines model for RoleAssigned.
+type RoleAssigned struct {
+	// Assigned How many have the role by this call, those that had it before included.
+	Assigned int64 `json:"assigned"`
+}
+
+// RoleAssignedEnvelope defines model for RoleAssignedEnvelope.
+type RoleAssignedEnvelope struct {
+	Data RoleAssigned `json:"data"`
+	Meta Meta         `json:"meta"`
+}
 
 // RoleCreate defines model for RoleCreate.
 type RoleCreate struct {
@@ -920,10 +2133,71 @@ type RoleCreate struct {
 	Priority *int64 `json:"priority,omitempty"`
 }
 
-// RoleEnvelope defines model for RoleEnvelope.
-type RoleEnvelope struct {
-	Data Role `json:"data"`
-	Meta Meta `json:"meta"`
+// RoleDetail defines model for RoleDetail.
+type RoleDetail struct {
+	CreatedAt   time.Time `json:"created_at"`
+	Description string    `json:"description"`
+	DisplayName string    `json:"display_name"`
+
+	// ID The role's id.
+	ID openapi_types.UUID `json:"id"`
+
+	// InheritedPermissions Those of the roles that it inherits from, the first 1,000. Inactive roles pass nothing on.
+	InheritedPermissions []RoleInherited `json:"inherited_permissions"`
+
+	// InheritedTruncated There are more inherited permissions than are shown.
+	InheritedTruncated bool `json:"inherited_truncated"`
+	IsActive           bool `json:"is_active"`
+
+	// IsAssignable Whether it may be handed out by those who do not hold its permissions.
+	IsAssignable bool        `json:"is_assignable"`
+	Metadata     interface{} `json:"metadata"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ParentRoleID The role from which this one inherits everything.
+	ParentRoleID nullable.Nullable[openapi_types.UUID] `json:"parent_role_id"`
+
+	// ParentRoleName Empty without a parent.
+	ParentRoleName string `json:"parent_role_name"`
+
+	// Permissions In a list with include_permissions: those that the role owns itself, the first 100, oldest first.
+	Permissions []Permission `json:"permissions,omitempty"`
+
+	// PermissionsTotal Beside permissions: how many there are.
+	PermissionsTotal *int64 `json:"permissions_total,omitempty"`
+
+	// Priority Higher is stronger. Who may hand out roles hands out those below their own highest.
+	Priority int64 `json:"priority"`
+
+	// TenantID The tenant that owns the role: all zeros for the platform's system roles.
+	TenantID  openapi_types.UUID `json:"tenant_id"`
+	Type      RoleDetailType     `json:"type"`
+	UpdatedAt time.Time          `json:"updated_at"`
+}
+
+// RoleDetailType defines model for RoleDetail.Type.
+type RoleDetailType string
+
+// RoleDetailEnvelope defines model for RoleDetailEnvelope.
+type RoleDetailEnvelope struct {
+	Data RoleDetail `json:"data"`
+	Meta Meta       `json:"meta"`
+}
+
+// RoleHolder defines model for RoleHolder.
+type RoleHolder struct {
+	UserID openapi_types.UUID `json:"user_id"`
+
+	// Ways The role's own assignment first, then the shortest; at most 20.
+	Ways []RoleWay `json:"ways"`
+}
+
+// RoleHolderListEnvelope defines model for RoleHolderListEnvelope.
+type RoleHolderListEnvelope struct {
+	Data []RoleHolder `json:"data"`
+	Meta ListMeta     `json:"meta"`
 }
 
 // RoleInherited defines model for RoleInherited.
@@ -935,9 +2209,12 @@ type RoleInherited struct {
 	Conditions interface{}         `json:"conditions"`
 	CreatedAt  *time.Time          `json:"created_at,omitempty"`
 	Effect     RoleInheritedEffect `json:"effect"`
-	ID         openapi_types.UUID  `json:"id"`
-	IsActive   bool                `json:"is_active"`
-	Name       string              `json:"name"`
+
+	// FieldPermissions What it says of fields by name: read, write or hidden.
+	FieldPermissions interface{}        `json:"field_permissions,omitempty"`
+	ID               openapi_types.UUID `json:"id"`
+	IsActive         bool               `json:"is_active"`
+	Name             string             `json:"name"`
 
 	// Path The roles on the way, such as role:inspector > role:viewer.
 	Path string `json:"path"`
@@ -949,8 +2226,14 @@ type RoleInherited struct {
 	ResourcePath *string `json:"resource_path,omitempty"`
 
 	// ResourceType The type, or * for every type but api.
-	ResourceType string     `json:"resource_type"`
-	UpdatedAt    *time.Time `json:"updated_at,omitempty"`
+	ResourceType string `json:"resource_type"`
+
+	// Role That role's name.
+	Role string `json:"role"`
+
+	// RoleID The role that owns it.
+	RoleID    openapi_types.UUID `json:"role_id"`
+	UpdatedAt *time.Time         `json:"updated_at,omitempty"`
 }
 
 // RoleInheritedEffect defines model for RoleInherited.Effect.
@@ -964,14 +2247,17 @@ type RoleListEnvelope struct {
 
 // RolePermissions defines model for RolePermissions.
 type RolePermissions struct {
-	// DirectPermissions Those that the role owns itself.
+	// DirectPermissions Those that the role owns itself, the first 1,000, oldest first.
 	DirectPermissions []Permission `json:"direct_permissions"`
 
 	// EffectivePermissions The ids of both, each once.
 	EffectivePermissions []openapi_types.UUID `json:"effective_permissions"`
 
-	// InheritedPermissions Those of the roles that it inherits from.
+	// InheritedPermissions Those of the roles that it inherits from, the first 1,000.
 	InheritedPermissions []RoleInherited `json:"inherited_permissions"`
+
+	// Truncated There are more than are shown. The list of permissions pages through those of a role_id.
+	Truncated bool `json:"truncated"`
 }
 
 // RolePermissionsEnvelope defines model for RolePermissionsEnvelope.
@@ -989,6 +2275,55 @@ type RolePermissionsRequest struct {
 	Permissions []PermissionInput `json:"permissions,omitempty"`
 }
 
+// RoleSpec defines model for RoleSpec.
+type RoleSpec struct {
+	Description *string `json:"description,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// IsActive Default true.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// IsAssignable Default true.
+	IsAssignable *bool                  `json:"is_assignable,omitempty"`
+	Metadata     map[string]interface{} `json:"metadata,omitempty"`
+
+	// Name Unique in the tenant. The names of the system roles are reserved.
+	Name string `json:"name"`
+
+	// Parent The name of the role of this tenant from which this one inherits.
+	Parent *string `json:"parent,omitempty"`
+
+	// Permissions The names of the permissions that the role owns.
+	Permissions []string `json:"permissions,omitempty"`
+
+	// Priority Default 0.
+	Priority *int64 `json:"priority,omitempty"`
+}
+
+// RoleTemplateCreate defines model for RoleTemplateCreate.
+type RoleTemplateCreate struct {
+	// Description Default: the template's.
+	Description *string `json:"description,omitempty"`
+
+	// DisplayName Default: made of the name.
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// IsAssignable Default true.
+	IsAssignable *bool `json:"is_assignable,omitempty"`
+
+	// ParentRoleID A role of this tenant, from which the new one inherits.
+	ParentRoleID *openapi_types.UUID `json:"parent_role_id,omitempty"`
+
+	// Priority Default: the template's.
+	Priority *int64 `json:"priority,omitempty"`
+
+	// ResourceType The type of resource that the role is for, such as invoice.
+	ResourceType string `json:"resource_type"`
+
+	// RoleName Default: the type and the template's name, such as invoice_viewer. The permissions are named after it.
+	RoleName *string `json:"role_name,omitempty"`
+}
+
 // RoleUpdate defines model for RoleUpdate.
 type RoleUpdate struct {
 	Description  nullable.Nullable[string]                 `json:"description,omitempty"`
@@ -1001,6 +2336,40 @@ type RoleUpdate struct {
 	// ParentRoleID null: no parent.
 	ParentRoleID nullable.Nullable[openapi_types.UUID] `json:"parent_role_id,omitempty"`
 	Priority     *int64                                `json:"priority,omitempty"`
+}
+
+// RoleUsersRequest defines model for RoleUsersRequest.
+type RoleUsersRequest struct {
+	// ExpiresAt Default: never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// UserIds Users or service accounts of this tenant.
+	UserIds []openapi_types.UUID `json:"user_ids"`
+
+	// ValidFrom Default: at once.
+	ValidFrom *time.Time `json:"valid_from,omitempty"`
+}
+
+// RoleWay defines model for RoleWay.
+type RoleWay struct {
+	// Direct The role itself is assigned to the account.
+	Direct    bool                                  `json:"direct"`
+	ExpiresAt nullable.Nullable[time.Time]          `json:"expires_at"`
+	GivenAt   time.Time                             `json:"given_at"`
+	GivenBy   nullable.Nullable[openapi_types.UUID] `json:"given_by"`
+
+	// GroupID The group of which the account is a member.
+	GroupID *openapi_types.UUID `json:"group_id,omitempty"`
+
+	// Path Such as user > group:apac-team > role:inspector > role:reader.
+	Path string `json:"path"`
+
+	// RoleID The role that is assigned: this one, or one that inherits from it.
+	RoleID *openapi_types.UUID `json:"role_id,omitempty"`
+
+	// Valid Whether it counts now.
+	Valid     bool                         `json:"valid"`
+	ValidFrom nullable.Nullable[time.Time] `json:"valid_from"`
 }
 
 // ServiceAccount defines model for ServiceAccount.
@@ -1360,6 +2729,32 @@ type SessionWho struct {
 	// Roles Names, for display. Decisions never read them from the token.
 	Roles  []string  `json:"roles"`
 	Tenant WhoTenant `json:"tenant"`
+}
+
+// Template defines model for Template.
+type Template struct {
+	Description string `json:"description"`
+
+	// Name Such as viewer.
+	Name        string           `json:"name"`
+	Permissions []TemplateAction `json:"permissions"`
+
+	// Priority That of the role, unless another is given.
+	Priority int64 `json:"priority"`
+}
+
+// TemplateAction defines model for TemplateAction.
+type TemplateAction struct {
+	Actions []string `json:"actions"`
+
+	// ResourcePath {type} stands for the type of resource.
+	ResourcePath string `json:"resource_path"`
+}
+
+// TemplateListEnvelope defines model for TemplateListEnvelope.
+type TemplateListEnvelope struct {
+	Data []Template `json:"data"`
+	Meta ListMeta   `json:"meta"`
 }
 
 // Tenant defines model for Tenant.
@@ -1903,6 +3298,66 @@ type ListAuthSessionsParams struct {
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListFieldDefinitionsParams defines parameters for ListFieldDefinitions.
+type ListFieldDefinitionsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order *ListFieldDefinitionsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+	Sort  *ListFieldDefinitionsParamsSort  `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Scope Only the tenant's own, or only the platform's.
+	Scope      *ListFieldDefinitionsParamsScope     `form:"scope,omitempty" json:"scope,omitempty"`
+	EntityType *string                              `form:"entity_type,omitempty" json:"entity_type,omitempty"`
+	FieldName  *string                              `form:"field_name,omitempty" json:"field_name,omitempty"`
+	FieldType  *ListFieldDefinitionsParamsFieldType `form:"field_type,omitempty" json:"field_type,omitempty"`
+	DataType   *ListFieldDefinitionsParamsDataType  `form:"data_type,omitempty" json:"data_type,omitempty"`
+	IsPii      *bool                                `form:"is_pii,omitempty" json:"is_pii,omitempty"`
+	IsRequired *bool                                `form:"is_required,omitempty" json:"is_required,omitempty"`
+	IsIndexed  *bool                                `form:"is_indexed,omitempty" json:"is_indexed,omitempty"`
+	IsActive   *bool                                `form:"is_active,omitempty" json:"is_active,omitempty"`
+
+	// Search Part of the field's name, display name or description.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ListFieldDefinitionsParamsOrder defines parameters for ListFieldDefinitions.
+type ListFieldDefinitionsParamsOrder string
+
+// ListFieldDefinitionsParamsSort defines parameters for ListFieldDefinitions.
+type ListFieldDefinitionsParamsSort string
+
+// ListFieldDefinitionsParamsScope defines parameters for ListFieldDefinitions.
+type ListFieldDefinitionsParamsScope string
+
+// ListFieldDefinitionsParamsFieldType defines parameters for ListFieldDefinitions.
+type ListFieldDefinitionsParamsFieldType string
+
+// ListFieldDefinitionsParamsDataType defines parameters for ListFieldDefinitions.
+type ListFieldDefinitionsParamsDataType string
+
+// CreateFieldDefinitionParams defines parameters for CreateFieldDefinition.
+type CreateFieldDefinitionParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteFieldDefinitionParams defines parameters for DeleteFieldDefinition.
+type DeleteFieldDefinitionParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// UpdateFieldDefinitionParams defines parameters for UpdateFieldDefinition.
+type UpdateFieldDefinitionParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
 // ListGroupsParams defines parameters for ListGroups.
 type ListGroupsParams struct {
 	// Page The page, from 1
@@ -1914,6 +3369,10 @@ type ListGroupsParams struct {
 	// Order asc or desc
 	Order *ListGroupsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 	Sort  *ListGroupsParamsSort  `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// ParentGroupID Only groups directly below this one.
+	ParentGroupID *openapi_types.UUID `form:"parent_group_id,omitempty" json:"parent_group_id,omitempty"`
+	IsActive      *bool               `form:"is_active,omitempty" json:"is_active,omitempty"`
 
 	// Search Part of the name, display name or description.
 	Search *string `form:"search,omitempty" json:"search,omitempty"`
@@ -1943,6 +3402,12 @@ type UpdateGroupParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// GetGroupHierarchyParams defines parameters for GetGroupHierarchy.
+type GetGroupHierarchyParams struct {
+	// Depth Levels below the group.
+	Depth *int64 `form:"depth,omitempty" json:"depth,omitempty"`
+}
+
 // ListGroupRolesParams defines parameters for ListGroupRoles.
 type ListGroupRolesParams struct {
 	// Page The page, from 1
@@ -1959,6 +3424,117 @@ type ListGroupUsersParams struct {
 
 	// Limit Objects in a page
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListImportsParams defines parameters for ListImports.
+type ListImportsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order  *ListImportsParamsOrder  `form:"order,omitempty" json:"order,omitempty"`
+	Status *ListImportsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListImportsParamsOrder defines parameters for ListImports.
+type ListImportsParamsOrder string
+
+// ListImportsParamsStatus defines parameters for ListImports.
+type ListImportsParamsStatus string
+
+// CreateImportParams defines parameters for CreateImport.
+type CreateImportParams struct {
+	// Kind What its rows are; in a mixed file each says so in its member kind.
+	Kind *CreateImportParamsKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Format Default: by the Content-Type.
+	Format *CreateImportParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// DryRun Write nothing, and count what would come of it. At most 20,000 rows.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Source What to call the file, such as its name.
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateImportParamsKind defines parameters for CreateImport.
+type CreateImportParamsKind string
+
+// CreateImportParamsFormat defines parameters for CreateImport.
+type CreateImportParamsFormat string
+
+// ListImportRefusalsParams defines parameters for ListImportRefusals.
+type ListImportRefusalsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetNavigationMenuParams defines parameters for GetNavigationMenu.
+type GetNavigationMenuParams struct {
+	// UserID Whose. Default: the caller's own.
+	UserID *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// IncludeHidden Also what the account has hidden from itself, marked is_hidden. Never what it may not see.
+	IncludeHidden *bool `form:"include_hidden,omitempty" json:"include_hidden,omitempty"`
+}
+
+// ListNavigationMenuItemsParams defines parameters for ListNavigationMenuItems.
+type ListNavigationMenuItemsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order *ListNavigationMenuItemsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+	Sort  *ListNavigationMenuItemsParamsSort  `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Scope Only the tenant's own, or only the platform's.
+	Scope *ListNavigationMenuItemsParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// ParentID Only the items right below this one.
+	ParentID  *openapi_types.UUID `form:"parent_id,omitempty" json:"parent_id,omitempty"`
+	IsVisible *bool               `form:"is_visible,omitempty" json:"is_visible,omitempty"`
+
+	// Search Part of the name, display name or url.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ListNavigationMenuItemsParamsOrder defines parameters for ListNavigationMenuItems.
+type ListNavigationMenuItemsParamsOrder string
+
+// ListNavigationMenuItemsParamsSort defines parameters for ListNavigationMenuItems.
+type ListNavigationMenuItemsParamsSort string
+
+// ListNavigationMenuItemsParamsScope defines parameters for ListNavigationMenuItems.
+type ListNavigationMenuItemsParamsScope string
+
+// CreateNavigationMenuItemParams defines parameters for CreateNavigationMenuItem.
+type CreateNavigationMenuItemParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteNavigationMenuItemParams defines parameters for DeleteNavigationMenuItem.
+type DeleteNavigationMenuItemParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// UpdateNavigationMenuItemParams defines parameters for UpdateNavigationMenuItem.
+type UpdateNavigationMenuItemParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // ListPermissionsParams defines parameters for ListPermissions.
@@ -1979,6 +3555,16 @@ type ListPermissionsParams struct {
 
 	// Search Part of the name.
 	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// ResourceID Only permissions on this registered node itself.
+	ResourceID *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
+
+	// RoleID Only permissions that this role owns itself.
+	RoleID *openapi_types.UUID `form:"role_id,omitempty" json:"role_id,omitempty"`
+
+	// Action Only permissions for this action, by its name or by *.
+	Action   *string `form:"action,omitempty" json:"action,omitempty"`
+	IsActive *bool   `form:"is_active,omitempty" json:"is_active,omitempty"`
 }
 
 // ListPermissionsParamsOrder defines parameters for ListPermissions.
@@ -2018,10 +3604,24 @@ type ListResourcesParams struct {
 
 	// Order asc or desc
 	Order *ListResourcesParamsOrder `form:"order,omitempty" json:"order,omitempty"`
-	Sort  *ListResourcesParamsSort  `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Sort type: and by their place in the tree among those of a type.
+	Sort *ListResourcesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Type Only resources of this type.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// ParentID Only those directly below this one.
+	ParentID *openapi_types.UUID `form:"parent_id,omitempty" json:"parent_id,omitempty"`
+
+	// Below Only those of this one's subtree, however deep.
+	Below *openapi_types.UUID `form:"below,omitempty" json:"below,omitempty"`
+
+	// IsActive Only active, or only inactive ones.
+	IsActive *bool `form:"is_active,omitempty" json:"is_active,omitempty"`
+
+	// WorkflowEnabled Only those with, or only those without an enabled workflow.
+	WorkflowEnabled *bool `form:"workflow_enabled,omitempty" json:"workflow_enabled,omitempty"`
 
 	// Search Part of the name or code.
 	Search *string `form:"search,omitempty" json:"search,omitempty"`
@@ -2039,8 +3639,29 @@ type CreateResourceParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// GetResourceTreeParams defines parameters for GetResourceTree.
+type GetResourceTreeParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// RootID The node to begin below. Default: above the tenant's roots.
+	RootID *openapi_types.UUID `form:"root_id,omitempty" json:"root_id,omitempty"`
+
+	// Depth How many levels to show.
+	Depth *int64 `form:"depth,omitempty" json:"depth,omitempty"`
+
+	// Type Only nodes of this type, and those that lead down to one.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+}
+
 // DeleteResourceParams defines parameters for DeleteResource.
 type DeleteResourceParams struct {
+	// Recursive Delete everything below it too. Default false.
+	Recursive *bool `form:"recursive,omitempty" json:"recursive,omitempty"`
+
 	// IfMatch The ETag of the object as it was read; 412 if it has changed since
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -2053,6 +3674,21 @@ type UpdateResourceParams struct {
 
 // ListResourceChildrenParams defines parameters for ListResourceChildren.
 type ListResourceChildrenParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// MoveResourceParams defines parameters for MoveResource.
+type MoveResourceParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListResourcePermissionsParams defines parameters for ListResourcePermissions.
+type ListResourcePermissionsParams struct {
 	// Page The page, from 1
 	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
 
@@ -2080,6 +3716,9 @@ type ListRolesParams struct {
 
 	// Search Part of the name, display name or description.
 	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// IncludePermissions Show each role with the permissions that it owns itself; the limit is then at most 100.
+	IncludePermissions *bool `form:"include_permissions,omitempty" json:"include_permissions,omitempty"`
 }
 
 // ListRolesParamsOrder defines parameters for ListRoles.
@@ -2097,6 +3736,21 @@ type CreateRoleParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// ListRoleTemplatesParams defines parameters for ListRoleTemplates.
+type ListRoleTemplatesParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateRoleTemplateParams defines parameters for CreateRoleTemplate.
+type CreateRoleTemplateParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {
 	// IfMatch The ETag of the object as it was read; 412 if it has changed since
@@ -2107,6 +3761,24 @@ type DeleteRoleParams struct {
 type UpdateRoleParams struct {
 	// IfMatch The ETag of the object as it was read; 412 if it has changed since
 	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// GetRoleHierarchyParams defines parameters for GetRoleHierarchy.
+type GetRoleHierarchyParams struct {
+	// Depth Levels below the role.
+	Depth *int64 `form:"depth,omitempty" json:"depth,omitempty"`
+}
+
+// ListRoleUsersParams defines parameters for ListRoleUsers.
+type ListRoleUsersParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IncludeInherited Also those that have it by groups and by roles that inherit from it, where all on the way are active. Default false.
+	IncludeInherited *bool `form:"include_inherited,omitempty" json:"include_inherited,omitempty"`
 }
 
 // ListServiceAccountsParams defines parameters for ListServiceAccounts.
@@ -2287,7 +3959,7 @@ type ListUserPermissionsParams struct {
 	// Limit Objects in a page
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// ResourceType Only permissions on this type, or on all.
+	// ResourceType Only permissions on this type, or on all. What flows down from a registered node of another type is left out.
 	ResourceType *string `form:"resource_type,omitempty" json:"resource_type,omitempty"`
 
 	// IncludeInherited Default true: also what comes by groups and parents.
@@ -2342,6 +4014,18 @@ type AuthRevokeJSONRequestBody = AuthRevokeRequest
 // AuthServiceAccountTokenJSONRequestBody defines body for AuthServiceAccountToken for application/json ContentType.
 type AuthServiceAccountTokenJSONRequestBody = AuthServiceAccountTokenRequest
 
+// CreateFieldDefinitionJSONRequestBody defines body for CreateFieldDefinition for application/json ContentType.
+type CreateFieldDefinitionJSONRequestBody = FieldDefinitionCreate
+
+// BulkFieldDefinitionsJSONRequestBody defines body for BulkFieldDefinitions for application/json ContentType.
+type BulkFieldDefinitionsJSONRequestBody = FieldDefinitionBulkRequest
+
+// ValidateFieldDefinitionsJSONRequestBody defines body for ValidateFieldDefinitions for application/json ContentType.
+type ValidateFieldDefinitionsJSONRequestBody = FieldDefinitionValidateRequest
+
+// UpdateFieldDefinitionJSONRequestBody defines body for UpdateFieldDefinition for application/json ContentType.
+type UpdateFieldDefinitionJSONRequestBody = FieldDefinitionUpdate
+
 // CreateGroupJSONRequestBody defines body for CreateGroup for application/json ContentType.
 type CreateGroupJSONRequestBody = GroupCreate
 
@@ -2353,6 +4037,21 @@ type AddGroupRolesJSONRequestBody = GroupRolesRequest
 
 // AddGroupUsersJSONRequestBody defines body for AddGroupUsers for application/json ContentType.
 type AddGroupUsersJSONRequestBody = GroupUsersRequest
+
+// ManifestApplyJSONRequestBody defines body for ManifestApply for application/json ContentType.
+type ManifestApplyJSONRequestBody = ManifestApplyRequest
+
+// ManifestPlanJSONRequestBody defines body for ManifestPlan for application/json ContentType.
+type ManifestPlanJSONRequestBody = ManifestPlanRequest
+
+// NavigationCustomizeJSONRequestBody defines body for NavigationCustomize for application/json ContentType.
+type NavigationCustomizeJSONRequestBody = NavigationCustomizeRequest
+
+// CreateNavigationMenuItemJSONRequestBody defines body for CreateNavigationMenuItem for application/json ContentType.
+type CreateNavigationMenuItemJSONRequestBody = NavigationMenuItemCreate
+
+// UpdateNavigationMenuItemJSONRequestBody defines body for UpdateNavigationMenuItem for application/json ContentType.
+type UpdateNavigationMenuItemJSONRequestBody = NavigationMenuItemUpdate
 
 // CreatePermissionJSONRequestBody defines body for CreatePermission for application/json ContentType.
 type CreatePermissionJSONRequestBody = PermissionInput
@@ -2372,14 +4071,23 @@ type CreateResourceJSONRequestBody = ResourceCreate
 // UpdateResourceJSONRequestBody defines body for UpdateResource for application/json ContentType.
 type UpdateResourceJSONRequestBody = ResourceUpdate
 
+// MoveResourceJSONRequestBody defines body for MoveResource for application/json ContentType.
+type MoveResourceJSONRequestBody = ResourceMoveRequest
+
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate
+
+// CreateRoleTemplateJSONRequestBody defines body for CreateRoleTemplate for application/json ContentType.
+type CreateRoleTemplateJSONRequestBody = RoleTemplateCreate
 
 // UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
 type UpdateRoleJSONRequestBody = RoleUpdate
 
 // AddRolePermissionsJSONRequestBody defines body for AddRolePermissions for application/json ContentType.
 type AddRolePermissionsJSONRequestBody = RolePermissionsRequest
+
+// AddRoleUsersJSONRequestBody defines body for AddRoleUsers for application/json ContentType.
+type AddRoleUsersJSONRequestBody = RoleUsersRequest
 
 // CreateServiceAccountJSONRequestBody defines body for CreateServiceAccount for application/json ContentType.
 type CreateServiceAccountJSONRequestBody = ServiceAccountCreate
@@ -2742,6 +4450,97 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/auth/validate (the `GetAuthValidate` operationId).
 	GetAuthValidate(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListFieldDefinitions List field definitions
+	//
+	// The tenant's own and the platform's.
+	//
+	// Corresponds with GET /api/v1/field-definitions (the `ListFieldDefinitions` operationId).
+	ListFieldDefinitions(ctx context.Context, params *ListFieldDefinitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateFieldDefinitionWithBody Define a field
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+	CreateFieldDefinitionWithBody(ctx context.Context, params *CreateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateFieldDefinition Define a field
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+	CreateFieldDefinition(ctx context.Context, params *CreateFieldDefinitionParams, body CreateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkFieldDefinitionsWithBody Define many fields
+	//
+	// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+	BulkFieldDefinitionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkFieldDefinitions Define many fields
+	//
+	// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+	BulkFieldDefinitions(ctx context.Context, body BulkFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidateFieldDefinitionsWithBody Check records against the definitions
+	//
+	// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+	ValidateFieldDefinitionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidateFieldDefinitions Check records against the definitions
+	//
+	// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+	ValidateFieldDefinitions(ctx context.Context, body ValidateFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteFieldDefinition Delete a field definition
+	//
+	// Values that are stored stay as they are, and are then restrained by nothing: only a tenant_admin deletes, of the platform's an operator.
+	//
+	// Corresponds with DELETE /api/v1/field-definitions/{id} (the `DeleteFieldDefinition` operationId).
+	DeleteFieldDefinition(ctx context.Context, id openapi_types.UUID, params *DeleteFieldDefinitionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetFieldDefinition Read a field definition
+	//
+	// Corresponds with GET /api/v1/field-definitions/{id} (the `GetFieldDefinition` operationId).
+	GetFieldDefinition(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateFieldDefinitionWithBody Change a field definition
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+	UpdateFieldDefinitionWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateFieldDefinition Change a field definition
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+	UpdateFieldDefinition(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListGroups List groups
 	//
 	// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
@@ -2763,7 +4562,7 @@ type ClientInterface interface {
 
 	// DeleteGroup Delete a group
 	//
-	// Its memberships and roles go with it. A group that has groups below it is not deleted (409).
+	// Its memberships and the roles that it has go with it: its members lose what they had by it. The audit event says how many of each, and which. A group that has groups below it is not deleted (409).
 	//
 	// Corresponds with DELETE /api/v1/groups/{id} (the `DeleteGroup` operationId).
 	DeleteGroup(ctx context.Context, id openapi_types.UUID, params *DeleteGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2786,6 +4585,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /api/v1/groups/{id} (the `UpdateGroup` operationId).
 	UpdateGroup(ctx context.Context, id openapi_types.UUID, params *UpdateGroupParams, body UpdateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetGroupHierarchy Show the groups above a group, and those below it
+	//
+	// Corresponds with GET /api/v1/groups/{id}/hierarchy (the `GetGroupHierarchy` operationId).
+	GetGroupHierarchy(ctx context.Context, id openapi_types.UUID, params *GetGroupHierarchyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListGroupRoles List a group's roles
 	//
@@ -2834,6 +4638,176 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /api/v1/groups/{id}/users/{member_id} (the `RemoveGroupUser` operationId).
 	RemoveGroupUser(ctx context.Context, id openapi_types.UUID, memberID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImports List imports
+	//
+	// Corresponds with GET /api/v1/imports (the `ListImports` operationId).
+	ListImports(ctx context.Context, params *ListImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateImportWithBody Import a file
+	//
+	// The body is the file itself, JSON lines or CSV. It is written behind the answer, with the caller's rights at the moment of writing: by the caller who may also make and change such objects one by one. A row that is refused does not stop the others.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/imports (the `CreateImport` operationId).
+	CreateImportWithBody(ctx context.Context, params *CreateImportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImport Read an import
+	//
+	// Corresponds with GET /api/v1/imports/{id} (the `GetImport` operationId).
+	GetImport(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelImport Cancel an import
+	//
+	// What is written stays. What is left of the file is forgotten.
+	//
+	// Corresponds with POST /api/v1/imports/{id}/cancel (the `CancelImport` operationId).
+	CancelImport(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportRefusals List the rows that were refused
+	//
+	// Up to 10,000 are kept, for 30 days.
+	//
+	// Corresponds with GET /api/v1/imports/{id}/refusals (the `ListImportRefusals` operationId).
+	ListImportRefusals(ctx context.Context, id openapi_types.UUID, params *ListImportRefusalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeImport Go on with an import that failed
+	//
+	// From the first row that is not written, with the rights of whoever started it.
+	//
+	// Corresponds with POST /api/v1/imports/{id}/resume (the `ResumeImport` operationId).
+	ResumeImport(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetManifest Export the tenant's configuration
+	//
+	// Applying what was exported changes nothing. A section whose feature the tenant is without, or that the caller may not read, is left out.
+	//
+	// Corresponds with GET /api/v1/manifest (the `GetManifest` operationId).
+	GetManifest(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ManifestApplyWithBody Apply a manifest
+	//
+	// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+	ManifestApplyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ManifestApply Apply a manifest
+	//
+	// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+	ManifestApply(ctx context.Context, body ManifestApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ManifestPlanWithBody Show what a manifest would change
+	//
+	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+	ManifestPlanWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ManifestPlan Show what a manifest would change
+	//
+	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+	ManifestPlan(ctx context.Context, body ManifestPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteNavigationCustomization Have an item as everybody has it
+	//
+	// Corresponds with DELETE /api/v1/navigation/customizations/{item_id} (the `DeleteNavigationCustomization` operationId).
+	DeleteNavigationCustomization(ctx context.Context, itemID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// NavigationCustomizeWithBody Order and hide items of one's own menu
+	//
+	// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+	NavigationCustomizeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// NavigationCustomize Order and hide items of one's own menu
+	//
+	// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+	NavigationCustomize(ctx context.Context, body NavigationCustomizeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetNavigationMenu The menu of an account
+	//
+	// Never more than a check would allow: an item is there if its required_permission is granted now, and every item above it is there. An item without url is there while something below it is.
+	//
+	// Corresponds with GET /api/v1/navigation/menu (the `GetNavigationMenu` operationId).
+	GetNavigationMenu(ctx context.Context, params *GetNavigationMenuParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListNavigationMenuItems List menu items
+	//
+	// The tenant's own and the platform's, whoever may see them. Items say who may see what, so that it needs read on api/permissions too.
+	//
+	// Corresponds with GET /api/v1/navigation/menu-items (the `ListNavigationMenuItems` operationId).
+	ListNavigationMenuItems(ctx context.Context, params *ListNavigationMenuItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateNavigationMenuItemWithBody Add a menu item
+	//
+	// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+	CreateNavigationMenuItemWithBody(ctx context.Context, params *CreateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateNavigationMenuItem Add a menu item
+	//
+	// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+	CreateNavigationMenuItem(ctx context.Context, params *CreateNavigationMenuItemParams, body CreateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteNavigationMenuItem Delete a menu item
+	//
+	// An item that has others below it is not deleted (409). What accounts made of it in their menus goes with it.
+	//
+	// Corresponds with DELETE /api/v1/navigation/menu-items/{id} (the `DeleteNavigationMenuItem` operationId).
+	DeleteNavigationMenuItem(ctx context.Context, id openapi_types.UUID, params *DeleteNavigationMenuItemParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetNavigationMenuItem Read a menu item
+	//
+	// Items say who may see what, so that it needs read on api/permissions too.
+	//
+	// Corresponds with GET /api/v1/navigation/menu-items/{id} (the `GetNavigationMenuItem` operationId).
+	GetNavigationMenuItem(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateNavigationMenuItemWithBody Change a menu item
+	//
+	// With parent_id the item moves with all below it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+	UpdateNavigationMenuItemWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateNavigationMenuItem Change a menu item
+	//
+	// With parent_id the item moves with all below it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+	UpdateNavigationMenuItem(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, body UpdateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPermissions List permissions
 	//
@@ -2896,10 +4870,12 @@ type ClientInterface interface {
 
 	// DeletePermission Delete a permission
 	//
+	// It is taken from every role that owns it. The audit event says from how many, and which.
+	//
 	// Corresponds with DELETE /api/v1/permissions/{id} (the `DeletePermission` operationId).
 	DeletePermission(ctx context.Context, id openapi_types.UUID, params *DeletePermissionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetPermission Read a permission
+	// GetPermission Read a permission with the roles that own it
 	//
 	// Corresponds with GET /api/v1/permissions/{id} (the `GetPermission` operationId).
 	GetPermission(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2941,9 +4917,21 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/resources (the `CreateResource` operationId).
 	CreateResource(ctx context.Context, params *CreateResourceParams, body CreateResourceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetResourceStatistics Count resources
+	//
+	// Corresponds with GET /api/v1/resources/statistics (the `GetResourceStatistics` operationId).
+	GetResourceStatistics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetResourceTree Read the tree
+	//
+	// Nodes nested in each other, at most 1,000 in an answer, the upper levels first. What is cut has has_more: read on from there with root_id, or with page.
+	//
+	// Corresponds with GET /api/v1/resources/tree (the `GetResourceTree` operationId).
+	GetResourceTree(ctx context.Context, params *GetResourceTreeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteResource Delete a resource
 	//
-	// Permissions on the node go with it. A node that has nodes below it is not deleted (409).
+	// Permissions on the node go with it, from every role; menu items that show it stay and lose the link. A node that has nodes below it is not deleted (409) unless recursive is true: then its whole subtree goes. The audit event has the numbers, and the ids of the first hundred of each.
 	//
 	// Corresponds with DELETE /api/v1/resources/{id} (the `DeleteResource` operationId).
 	DeleteResource(ctx context.Context, id openapi_types.UUID, params *DeleteResourceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2976,6 +4964,31 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/resources/{id}/children (the `ListResourceChildren` operationId).
 	ListResourceChildren(ctx context.Context, id openapi_types.UUID, params *ListResourceChildrenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// MoveResourceWithBody Move a resource with all below it
+	//
+	// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+	MoveResourceWithBody(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveResource Move a resource with all below it
+	//
+	// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+	MoveResource(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, body MoveResourceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListResourcePermissions List the permissions that reach a resource
+	//
+	// Those on the node, then those on the nodes above it, the nearest first, then those whose pattern matches it. Only what counts is listed: active permissions that a role has. Permissions do not flow through an inactive node.
+	//
+	// Corresponds with GET /api/v1/resources/{id}/permissions (the `ListResourcePermissions` operationId).
+	ListResourcePermissions(ctx context.Context, id openapi_types.UUID, params *ListResourcePermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRoles List roles
 	//
 	// The tenant's own roles; with type=system the platform's, which can be assigned here too.
@@ -2997,14 +5010,37 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/roles (the `CreateRole` operationId).
 	CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListRoleTemplates List the role templates
+	//
+	// Corresponds with GET /api/v1/roles/templates (the `ListRoleTemplates` operationId).
+	ListRoleTemplates(ctx context.Context, params *ListRoleTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRoleTemplateWithBody Make a role from a template
+	//
+	// Makes the role and its permissions for one type of resource, all or none.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+	CreateRoleTemplateWithBody(ctx context.Context, name string, params *CreateRoleTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRoleTemplate Make a role from a template
+	//
+	// Makes the role and its permissions for one type of resource, all or none.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+	CreateRoleTemplate(ctx context.Context, name string, params *CreateRoleTemplateParams, body CreateRoleTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteRole Delete a role
 	//
-	// Its assignments go with it; its permissions stay. A role that others inherit from is not deleted (409).
+	// Its assignments to users and groups go with it. Its permissions stay; one that no other role owns grants nothing any more. The audit event says how many of each, and which. A role that others inherit from is not deleted (409).
 	//
 	// Corresponds with DELETE /api/v1/roles/{id} (the `DeleteRole` operationId).
 	DeleteRole(ctx context.Context, id openapi_types.UUID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRole Read a role
+	// GetRole Read a role with what it inherits
 	//
 	// Corresponds with GET /api/v1/roles/{id} (the `GetRole` operationId).
 	GetRole(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3022,6 +5058,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /api/v1/roles/{id} (the `UpdateRole` operationId).
 	UpdateRole(ctx context.Context, id openapi_types.UUID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRoleHierarchy Show what a role inherits from, and what inherits from it
+	//
+	// Corresponds with GET /api/v1/roles/{id}/hierarchy (the `GetRoleHierarchy` operationId).
+	GetRoleHierarchy(ctx context.Context, id openapi_types.UUID, params *GetRoleHierarchyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRolePermissions List a role's permissions
 	//
@@ -3050,6 +5091,38 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /api/v1/roles/{id}/permissions/{permission_id} (the `RemoveRolePermission` operationId).
 	RemoveRolePermission(ctx context.Context, id openapi_types.UUID, permissionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRoleUsers List a role's holders
+	//
+	// The accounts to which the role is assigned; with include_inherited also those that have it by a group, or by a role that inherits from it.
+	//
+	// Corresponds with GET /api/v1/roles/{id}/users (the `ListRoleUsers` operationId).
+	ListRoleUsers(ctx context.Context, id openapi_types.UUID, params *ListRoleUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddRoleUsersWithBody Assign a role to users
+	//
+	// All or none. Assigned again, its validity is replaced.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+	AddRoleUsersWithBody(ctx context.Context, id openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddRoleUsers Assign a role to users
+	//
+	// All or none. Assigned again, its validity is replaced.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+	AddRoleUsers(ctx context.Context, id openapi_types.UUID, body AddRoleUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveRoleUser Take a role from one of its holders
+	//
+	// What they have by groups and other roles stays.
+	//
+	// Corresponds with DELETE /api/v1/roles/{id}/users/{user_id} (the `RemoveRoleUser` operationId).
+	RemoveRoleUser(ctx context.Context, id openapi_types.UUID, userID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListServiceAccounts List service accounts
 	//
@@ -3416,7 +5489,7 @@ type ClientInterface interface {
 
 	// ListUserPermissions What a user may do
 	//
-	// Every permission of every role the user has now, with the path by which they have it.
+	// Every permission of every role the user has now, with the path by which they have it: what the checks decide by. An account that is inactive or locked has none.
 	//
 	// Corresponds with GET /api/v1/users/{id}/permissions (the `ListUserPermissions` operationId).
 	ListUserPermissions(ctx context.Context, id openapi_types.UUID, params *ListUserPermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4000,6 +6073,207 @@ func (c *API) GetAuthValidate(ctx context.Context, reqEditors ...RequestEditorFn
 	return c.Client.Do(req)
 }
 
+// ListFieldDefinitions List field definitions
+//
+// The tenant's own and the platform's.
+//
+// Corresponds with GET /api/v1/field-definitions (the `ListFieldDefinitions` operationId).
+func (c *API) ListFieldDefinitions(ctx context.Context, params *ListFieldDefinitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFieldDefinitionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateFieldDefinitionWithBody Define a field
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+func (c *API) CreateFieldDefinitionWithBody(ctx context.Context, params *CreateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFieldDefinitionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateFieldDefinition Define a field
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+func (c *API) CreateFieldDefinition(ctx context.Context, params *CreateFieldDefinitionParams, body CreateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFieldDefinitionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkFieldDefinitionsWithBody Define many fields
+//
+// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+func (c *API) BulkFieldDefinitionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkFieldDefinitionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkFieldDefinitions Define many fields
+//
+// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+func (c *API) BulkFieldDefinitions(ctx context.Context, body BulkFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkFieldDefinitionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidateFieldDefinitionsWithBody Check records against the definitions
+//
+// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+func (c *API) ValidateFieldDefinitionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateFieldDefinitionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidateFieldDefinitions Check records against the definitions
+//
+// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+func (c *API) ValidateFieldDefinitions(ctx context.Context, body ValidateFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateFieldDefinitionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteFieldDefinition Delete a field definition
+//
+// Values that are stored stay as they are, and are then restrained by nothing: only a tenant_admin deletes, of the platform's an operator.
+//
+// Corresponds with DELETE /api/v1/field-definitions/{id} (the `DeleteFieldDefinition` operationId).
+func (c *API) DeleteFieldDefinition(ctx context.Context, id openapi_types.UUID, params *DeleteFieldDefinitionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteFieldDefinitionRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetFieldDefinition Read a field definition
+//
+// Corresponds with GET /api/v1/field-definitions/{id} (the `GetFieldDefinition` operationId).
+func (c *API) GetFieldDefinition(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetFieldDefinitionRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateFieldDefinitionWithBody Change a field definition
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+func (c *API) UpdateFieldDefinitionWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateFieldDefinitionRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateFieldDefinition Change a field definition
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+func (c *API) UpdateFieldDefinition(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateFieldDefinitionRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListGroups List groups
 //
 // Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
@@ -4051,7 +6325,7 @@ func (c *API) CreateGroup(ctx context.Context, params *CreateGroupParams, body C
 
 // DeleteGroup Delete a group
 //
-// Its memberships and roles go with it. A group that has groups below it is not deleted (409).
+// Its memberships and the roles that it has go with it: its members lose what they had by it. The audit event says how many of each, and which. A group that has groups below it is not deleted (409).
 //
 // Corresponds with DELETE /api/v1/groups/{id} (the `DeleteGroup` operationId).
 func (c *API) DeleteGroup(ctx context.Context, id openapi_types.UUID, params *DeleteGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4105,6 +6379,21 @@ func (c *API) UpdateGroupWithBody(ctx context.Context, id openapi_types.UUID, pa
 // Corresponds with PATCH /api/v1/groups/{id} (the `UpdateGroup` operationId).
 func (c *API) UpdateGroup(ctx context.Context, id openapi_types.UUID, params *UpdateGroupParams, body UpdateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateGroupRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetGroupHierarchy Show the groups above a group, and those below it
+//
+// Corresponds with GET /api/v1/groups/{id}/hierarchy (the `GetGroupHierarchy` operationId).
+func (c *API) GetGroupHierarchy(ctx context.Context, id openapi_types.UUID, params *GetGroupHierarchyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGroupHierarchyRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4233,6 +6522,396 @@ func (c *API) AddGroupUsers(ctx context.Context, id openapi_types.UUID, body Add
 // Corresponds with DELETE /api/v1/groups/{id}/users/{member_id} (the `RemoveGroupUser` operationId).
 func (c *API) RemoveGroupUser(ctx context.Context, id openapi_types.UUID, memberID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveGroupUserRequest(c.Server, id, memberID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImports List imports
+//
+// Corresponds with GET /api/v1/imports (the `ListImports` operationId).
+func (c *API) ListImports(ctx context.Context, params *ListImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateImportWithBody Import a file
+//
+// The body is the file itself, JSON lines or CSV. It is written behind the answer, with the caller's rights at the moment of writing: by the caller who may also make and change such objects one by one. A row that is refused does not stop the others.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/imports (the `CreateImport` operationId).
+func (c *API) CreateImportWithBody(ctx context.Context, params *CreateImportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateImportRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImport Read an import
+//
+// Corresponds with GET /api/v1/imports/{id} (the `GetImport` operationId).
+func (c *API) GetImport(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImportRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelImport Cancel an import
+//
+// What is written stays. What is left of the file is forgotten.
+//
+// Corresponds with POST /api/v1/imports/{id}/cancel (the `CancelImport` operationId).
+func (c *API) CancelImport(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelImportRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportRefusals List the rows that were refused
+//
+// Up to 10,000 are kept, for 30 days.
+//
+// Corresponds with GET /api/v1/imports/{id}/refusals (the `ListImportRefusals` operationId).
+func (c *API) ListImportRefusals(ctx context.Context, id openapi_types.UUID, params *ListImportRefusalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportRefusalsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeImport Go on with an import that failed
+//
+// From the first row that is not written, with the rights of whoever started it.
+//
+// Corresponds with POST /api/v1/imports/{id}/resume (the `ResumeImport` operationId).
+func (c *API) ResumeImport(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeImportRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetManifest Export the tenant's configuration
+//
+// Applying what was exported changes nothing. A section whose feature the tenant is without, or that the caller may not read, is left out.
+//
+// Corresponds with GET /api/v1/manifest (the `GetManifest` operationId).
+func (c *API) GetManifest(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetManifestRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ManifestApplyWithBody Apply a manifest
+//
+// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+func (c *API) ManifestApplyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewManifestApplyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ManifestApply Apply a manifest
+//
+// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+func (c *API) ManifestApply(ctx context.Context, body ManifestApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewManifestApplyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ManifestPlanWithBody Show what a manifest would change
+//
+// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+func (c *API) ManifestPlanWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewManifestPlanRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ManifestPlan Show what a manifest would change
+//
+// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+func (c *API) ManifestPlan(ctx context.Context, body ManifestPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewManifestPlanRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteNavigationCustomization Have an item as everybody has it
+//
+// Corresponds with DELETE /api/v1/navigation/customizations/{item_id} (the `DeleteNavigationCustomization` operationId).
+func (c *API) DeleteNavigationCustomization(ctx context.Context, itemID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteNavigationCustomizationRequest(c.Server, itemID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NavigationCustomizeWithBody Order and hide items of one's own menu
+//
+// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+func (c *API) NavigationCustomizeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewNavigationCustomizeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NavigationCustomize Order and hide items of one's own menu
+//
+// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+func (c *API) NavigationCustomize(ctx context.Context, body NavigationCustomizeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewNavigationCustomizeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetNavigationMenu The menu of an account
+//
+// Never more than a check would allow: an item is there if its required_permission is granted now, and every item above it is there. An item without url is there while something below it is.
+//
+// Corresponds with GET /api/v1/navigation/menu (the `GetNavigationMenu` operationId).
+func (c *API) GetNavigationMenu(ctx context.Context, params *GetNavigationMenuParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNavigationMenuRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListNavigationMenuItems List menu items
+//
+// The tenant's own and the platform's, whoever may see them. Items say who may see what, so that it needs read on api/permissions too.
+//
+// Corresponds with GET /api/v1/navigation/menu-items (the `ListNavigationMenuItems` operationId).
+func (c *API) ListNavigationMenuItems(ctx context.Context, params *ListNavigationMenuItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListNavigationMenuItemsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateNavigationMenuItemWithBody Add a menu item
+//
+// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+func (c *API) CreateNavigationMenuItemWithBody(ctx context.Context, params *CreateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateNavigationMenuItemRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateNavigationMenuItem Add a menu item
+//
+// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+func (c *API) CreateNavigationMenuItem(ctx context.Context, params *CreateNavigationMenuItemParams, body CreateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateNavigationMenuItemRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteNavigationMenuItem Delete a menu item
+//
+// An item that has others below it is not deleted (409). What accounts made of it in their menus goes with it.
+//
+// Corresponds with DELETE /api/v1/navigation/menu-items/{id} (the `DeleteNavigationMenuItem` operationId).
+func (c *API) DeleteNavigationMenuItem(ctx context.Context, id openapi_types.UUID, params *DeleteNavigationMenuItemParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteNavigationMenuItemRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetNavigationMenuItem Read a menu item
+//
+// Items say who may see what, so that it needs read on api/permissions too.
+//
+// Corresponds with GET /api/v1/navigation/menu-items/{id} (the `GetNavigationMenuItem` operationId).
+func (c *API) GetNavigationMenuItem(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNavigationMenuItemRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateNavigationMenuItemWithBody Change a menu item
+//
+// With parent_id the item moves with all below it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+func (c *API) UpdateNavigationMenuItemWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateNavigationMenuItemRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateNavigationMenuItem Change a menu item
+//
+// With parent_id the item moves with all below it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+func (c *API) UpdateNavigationMenuItem(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, body UpdateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateNavigationMenuItemRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4374,6 +7053,8 @@ func (c *API) CheckPermissions(ctx context.Context, body CheckPermissionsJSONReq
 
 // DeletePermission Delete a permission
 //
+// It is taken from every role that owns it. The audit event says from how many, and which.
+//
 // Corresponds with DELETE /api/v1/permissions/{id} (the `DeletePermission` operationId).
 func (c *API) DeletePermission(ctx context.Context, id openapi_types.UUID, params *DeletePermissionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeletePermissionRequest(c.Server, id, params)
@@ -4387,7 +7068,7 @@ func (c *API) DeletePermission(ctx context.Context, id openapi_types.UUID, param
 	return c.Client.Do(req)
 }
 
-// GetPermission Read a permission
+// GetPermission Read a permission with the roles that own it
 //
 // Corresponds with GET /api/v1/permissions/{id} (the `GetPermission` operationId).
 func (c *API) GetPermission(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4489,9 +7170,41 @@ func (c *API) CreateResource(ctx context.Context, params *CreateResourceParams, 
 	return c.Client.Do(req)
 }
 
+// GetResourceStatistics Count resources
+//
+// Corresponds with GET /api/v1/resources/statistics (the `GetResourceStatistics` operationId).
+func (c *API) GetResourceStatistics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetResourceStatisticsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetResourceTree Read the tree
+//
+// Nodes nested in each other, at most 1,000 in an answer, the upper levels first. What is cut has has_more: read on from there with root_id, or with page.
+//
+// Corresponds with GET /api/v1/resources/tree (the `GetResourceTree` operationId).
+func (c *API) GetResourceTree(ctx context.Context, params *GetResourceTreeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetResourceTreeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteResource Delete a resource
 //
-// Permissions on the node go with it. A node that has nodes below it is not deleted (409).
+// Permissions on the node go with it, from every role; menu items that show it stay and lose the link. A node that has nodes below it is not deleted (409) unless recursive is true: then its whole subtree goes. The audit event has the numbers, and the ids of the first hundred of each.
 //
 // Corresponds with DELETE /api/v1/resources/{id} (the `DeleteResource` operationId).
 func (c *API) DeleteResource(ctx context.Context, id openapi_types.UUID, params *DeleteResourceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4574,6 +7287,61 @@ func (c *API) ListResourceChildren(ctx context.Context, id openapi_types.UUID, p
 	return c.Client.Do(req)
 }
 
+// MoveResourceWithBody Move a resource with all below it
+//
+// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+func (c *API) MoveResourceWithBody(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveResourceRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveResource Move a resource with all below it
+//
+// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+func (c *API) MoveResource(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, body MoveResourceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveResourceRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListResourcePermissions List the permissions that reach a resource
+//
+// Those on the node, then those on the nodes above it, the nearest first, then those whose pattern matches it. Only what counts is listed: active permissions that a role has. Permissions do not flow through an inactive node.
+//
+// Corresponds with GET /api/v1/resources/{id}/permissions (the `ListResourcePermissions` operationId).
+func (c *API) ListResourcePermissions(ctx context.Context, id openapi_types.UUID, params *ListResourcePermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListResourcePermissionsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListRoles List roles
 //
 // The tenant's own roles; with type=system the platform's, which can be assigned here too.
@@ -4625,9 +7393,62 @@ func (c *API) CreateRole(ctx context.Context, params *CreateRoleParams, body Cre
 	return c.Client.Do(req)
 }
 
+// ListRoleTemplates List the role templates
+//
+// Corresponds with GET /api/v1/roles/templates (the `ListRoleTemplates` operationId).
+func (c *API) ListRoleTemplates(ctx context.Context, params *ListRoleTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRoleTemplatesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRoleTemplateWithBody Make a role from a template
+//
+// Makes the role and its permissions for one type of resource, all or none.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+func (c *API) CreateRoleTemplateWithBody(ctx context.Context, name string, params *CreateRoleTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleTemplateRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRoleTemplate Make a role from a template
+//
+// Makes the role and its permissions for one type of resource, all or none.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+func (c *API) CreateRoleTemplate(ctx context.Context, name string, params *CreateRoleTemplateParams, body CreateRoleTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleTemplateRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteRole Delete a role
 //
-// Its assignments go with it; its permissions stay. A role that others inherit from is not deleted (409).
+// Its assignments to users and groups go with it. Its permissions stay; one that no other role owns grants nothing any more. The audit event says how many of each, and which. A role that others inherit from is not deleted (409).
 //
 // Corresponds with DELETE /api/v1/roles/{id} (the `DeleteRole` operationId).
 func (c *API) DeleteRole(ctx context.Context, id openapi_types.UUID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4642,7 +7463,7 @@ func (c *API) DeleteRole(ctx context.Context, id openapi_types.UUID, params *Del
 	return c.Client.Do(req)
 }
 
-// GetRole Read a role
+// GetRole Read a role with what it inherits
 //
 // Corresponds with GET /api/v1/roles/{id} (the `GetRole` operationId).
 func (c *API) GetRole(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4681,6 +7502,21 @@ func (c *API) UpdateRoleWithBody(ctx context.Context, id openapi_types.UUID, par
 // Corresponds with PATCH /api/v1/roles/{id} (the `UpdateRole` operationId).
 func (c *API) UpdateRole(ctx context.Context, id openapi_types.UUID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateRoleRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRoleHierarchy Show what a role inherits from, and what inherits from it
+//
+// Corresponds with GET /api/v1/roles/{id}/hierarchy (the `GetRoleHierarchy` operationId).
+func (c *API) GetRoleHierarchy(ctx context.Context, id openapi_types.UUID, params *GetRoleHierarchyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRoleHierarchyRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4749,6 +7585,78 @@ func (c *API) AddRolePermissions(ctx context.Context, id openapi_types.UUID, bod
 // Corresponds with DELETE /api/v1/roles/{id}/permissions/{permission_id} (the `RemoveRolePermission` operationId).
 func (c *API) RemoveRolePermission(ctx context.Context, id openapi_types.UUID, permissionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveRolePermissionRequest(c.Server, id, permissionID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRoleUsers List a role's holders
+//
+// The accounts to which the role is assigned; with include_inherited also those that have it by a group, or by a role that inherits from it.
+//
+// Corresponds with GET /api/v1/roles/{id}/users (the `ListRoleUsers` operationId).
+func (c *API) ListRoleUsers(ctx context.Context, id openapi_types.UUID, params *ListRoleUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRoleUsersRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddRoleUsersWithBody Assign a role to users
+//
+// All or none. Assigned again, its validity is replaced.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+func (c *API) AddRoleUsersWithBody(ctx context.Context, id openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddRoleUsersRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddRoleUsers Assign a role to users
+//
+// All or none. Assigned again, its validity is replaced.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+func (c *API) AddRoleUsers(ctx context.Context, id openapi_types.UUID, body AddRoleUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddRoleUsersRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveRoleUser Take a role from one of its holders
+//
+// What they have by groups and other roles stays.
+//
+// Corresponds with DELETE /api/v1/roles/{id}/users/{user_id} (the `RemoveRoleUser` operationId).
+func (c *API) RemoveRoleUser(ctx context.Context, id openapi_types.UUID, userID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveRoleUserRequest(c.Server, id, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -5594,7 +8502,7 @@ func (c *API) LockUser(ctx context.Context, id openapi_types.UUID, body LockUser
 
 // ListUserPermissions What a user may do
 //
-// Every permission of every role the user has now, with the path by which they have it.
+// Every permission of every role the user has now, with the path by which they have it: what the checks decide by. An account that is inactive or locked has none.
 //
 // Corresponds with GET /api/v1/users/{id}/permissions (the `ListUserPermissions` operationId).
 func (c *API) ListUserPermissions(ctx context.Context, id openapi_types.UUID, params *ListUserPermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6425,6 +9333,496 @@ func NewGetAuthValidateRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListFieldDefinitionsRequest constructs an http.Request for the ListFieldDefinitions method
+func NewListFieldDefinitionsRequest(server string, params *ListFieldDefinitionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-definitions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Scope != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EntityType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "entity_type", *params.EntityType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FieldName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "field_name", *params.FieldName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FieldType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "field_type", *params.FieldType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DataType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "data_type", *params.DataType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsPii != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_pii", *params.IsPii, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsRequired != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_required", *params.IsRequired, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsIndexed != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_indexed", *params.IsIndexed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsActive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_active", *params.IsActive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateFieldDefinitionRequest calls the generic CreateFieldDefinition builder with application/json body
+func NewCreateFieldDefinitionRequest(server string, params *CreateFieldDefinitionParams, body CreateFieldDefinitionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateFieldDefinitionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateFieldDefinitionRequestWithBody constructs an http.Request for the CreateFieldDefinition method, with any body, and a specified content type
+func NewCreateFieldDefinitionRequestWithBody(server string, params *CreateFieldDefinitionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-definitions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBulkFieldDefinitionsRequest calls the generic BulkFieldDefinitions builder with application/json body
+func NewBulkFieldDefinitionsRequest(server string, body BulkFieldDefinitionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBulkFieldDefinitionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewBulkFieldDefinitionsRequestWithBody constructs an http.Request for the BulkFieldDefinitions method, with any body, and a specified content type
+func NewBulkFieldDefinitionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-definitions/bulk")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewValidateFieldDefinitionsRequest calls the generic ValidateFieldDefinitions builder with application/json body
+func NewValidateFieldDefinitionsRequest(server string, body ValidateFieldDefinitionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewValidateFieldDefinitionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewValidateFieldDefinitionsRequestWithBody constructs an http.Request for the ValidateFieldDefinitions method, with any body, and a specified content type
+func NewValidateFieldDefinitionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-definitions/validate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteFieldDefinitionRequest constructs an http.Request for the DeleteFieldDefinition method
+func NewDeleteFieldDefinitionRequest(server string, id openapi_types.UUID, params *DeleteFieldDefinitionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-definitions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetFieldDefinitionRequest constructs an http.Request for the GetFieldDefinition method
+func NewGetFieldDefinitionRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-definitions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateFieldDefinitionRequest calls the generic UpdateFieldDefinition builder with application/json body
+func NewUpdateFieldDefinitionRequest(server string, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateFieldDefinitionRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateFieldDefinitionRequestWithBody constructs an http.Request for the UpdateFieldDefinition method, with any body, and a specified content type
+func NewUpdateFieldDefinitionRequestWithBody(server string, id openapi_types.UUID, params *UpdateFieldDefinitionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-definitions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListGroupsRequest constructs an http.Request for the ListGroups method
 func NewListGroupsRequest(server string, params *ListGroupsParams) (*http.Request, error) {
 	var err error
@@ -6492,6 +9890,30 @@ func NewListGroupsRequest(server string, params *ListGroupsParams) (*http.Reques
 		if params.Sort != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ParentGroupID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "parent_group_id", *params.ParentGroupID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsActive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_active", *params.IsActive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6722,6 +10144,67 @@ func NewUpdateGroupRequestWithBody(server string, id openapi_types.UUID, params 
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewGetGroupHierarchyRequest constructs an http.Request for the GetGroupHierarchy method
+func NewGetGroupHierarchyRequest(server string, id openapi_types.UUID, params *GetGroupHierarchyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s/hierarchy", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Depth != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "depth", *params.Depth, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -7049,6 +10532,963 @@ func NewRemoveGroupUserRequest(server string, id openapi_types.UUID, memberID op
 	return req, nil
 }
 
+// NewListImportsRequest constructs an http.Request for the ListImports method
+func NewListImportsRequest(server string, params *ListImportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/imports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateImportRequestWithBody constructs an http.Request for the CreateImport method, with any body, and a specified content type
+func NewCreateImportRequestWithBody(server string, params *CreateImportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/imports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Source != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "source", *params.Source, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImportRequest constructs an http.Request for the GetImport method
+func NewGetImportRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/imports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelImportRequest constructs an http.Request for the CancelImport method
+func NewCancelImportRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/imports/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListImportRefusalsRequest constructs an http.Request for the ListImportRefusals method
+func NewListImportRefusalsRequest(server string, id openapi_types.UUID, params *ListImportRefusalsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/imports/%s/refusals", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResumeImportRequest constructs an http.Request for the ResumeImport method
+func NewResumeImportRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/imports/%s/resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetManifestRequest constructs an http.Request for the GetManifest method
+func NewGetManifestRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/manifest")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewManifestApplyRequest calls the generic ManifestApply builder with application/json body
+func NewManifestApplyRequest(server string, body ManifestApplyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewManifestApplyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewManifestApplyRequestWithBody constructs an http.Request for the ManifestApply method, with any body, and a specified content type
+func NewManifestApplyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/manifest/apply")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewManifestPlanRequest calls the generic ManifestPlan builder with application/json body
+func NewManifestPlanRequest(server string, body ManifestPlanJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewManifestPlanRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewManifestPlanRequestWithBody constructs an http.Request for the ManifestPlan method, with any body, and a specified content type
+func NewManifestPlanRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/manifest/plan")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteNavigationCustomizationRequest constructs an http.Request for the DeleteNavigationCustomization method
+func NewDeleteNavigationCustomizationRequest(server string, itemID openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "item_id", itemID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/customizations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewNavigationCustomizeRequest calls the generic NavigationCustomize builder with application/json body
+func NewNavigationCustomizeRequest(server string, body NavigationCustomizeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewNavigationCustomizeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewNavigationCustomizeRequestWithBody constructs an http.Request for the NavigationCustomize method, with any body, and a specified content type
+func NewNavigationCustomizeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/customize")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetNavigationMenuRequest constructs an http.Request for the GetNavigationMenu method
+func NewGetNavigationMenuRequest(server string, params *GetNavigationMenuParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/menu")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "user_id", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeHidden != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "include_hidden", *params.IncludeHidden, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListNavigationMenuItemsRequest constructs an http.Request for the ListNavigationMenuItems method
+func NewListNavigationMenuItemsRequest(server string, params *ListNavigationMenuItemsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/menu-items")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Scope != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ParentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "parent_id", *params.ParentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsVisible != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_visible", *params.IsVisible, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateNavigationMenuItemRequest calls the generic CreateNavigationMenuItem builder with application/json body
+func NewCreateNavigationMenuItemRequest(server string, params *CreateNavigationMenuItemParams, body CreateNavigationMenuItemJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateNavigationMenuItemRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateNavigationMenuItemRequestWithBody constructs an http.Request for the CreateNavigationMenuItem method, with any body, and a specified content type
+func NewCreateNavigationMenuItemRequestWithBody(server string, params *CreateNavigationMenuItemParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/menu-items")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteNavigationMenuItemRequest constructs an http.Request for the DeleteNavigationMenuItem method
+func NewDeleteNavigationMenuItemRequest(server string, id openapi_types.UUID, params *DeleteNavigationMenuItemParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/menu-items/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetNavigationMenuItemRequest constructs an http.Request for the GetNavigationMenuItem method
+func NewGetNavigationMenuItemRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/menu-items/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateNavigationMenuItemRequest calls the generic UpdateNavigationMenuItem builder with application/json body
+func NewUpdateNavigationMenuItemRequest(server string, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, body UpdateNavigationMenuItemJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateNavigationMenuItemRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateNavigationMenuItemRequestWithBody constructs an http.Request for the UpdateNavigationMenuItem method, with any body, and a specified content type
+func NewUpdateNavigationMenuItemRequestWithBody(server string, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/navigation/menu-items/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListPermissionsRequest constructs an http.Request for the ListPermissions method
 func NewListPermissionsRequest(server string, params *ListPermissionsParams) (*http.Request, error) {
 	var err error
@@ -7152,6 +11592,54 @@ func NewListPermissionsRequest(server string, params *ListPermissionsParams) (*h
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "resource_id", *params.ResourceID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RoleID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "role_id", *params.RoleID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsActive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_active", *params.IsActive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7543,6 +12031,54 @@ func NewListResourcesRequest(server string, params *ListResourcesParams) (*http.
 
 		}
 
+		if params.ParentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "parent_id", *params.ParentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Below != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "below", *params.Below, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsActive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_active", *params.IsActive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.WorkflowEnabled != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "workflow_enabled", *params.WorkflowEnabled, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7624,6 +12160,135 @@ func NewCreateResourceRequestWithBody(server string, params *CreateResourceParam
 	return req, nil
 }
 
+// NewGetResourceStatisticsRequest constructs an http.Request for the GetResourceStatistics method
+func NewGetResourceStatisticsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/resources/statistics")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetResourceTreeRequest constructs an http.Request for the GetResourceTree method
+func NewGetResourceTreeRequest(server string, params *GetResourceTreeParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/resources/tree")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RootID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "root_id", *params.RootID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Depth != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "depth", *params.Depth, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewDeleteResourceRequest constructs an http.Request for the DeleteResource method
 func NewDeleteResourceRequest(server string, id openapi_types.UUID, params *DeleteResourceParams) (*http.Request, error) {
 	var err error
@@ -7648,6 +12313,33 @@ func NewDeleteResourceRequest(server string, id openapi_types.UUID, params *Dele
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Recursive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "recursive", *params.Recursive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -7842,6 +12534,141 @@ func NewListResourceChildrenRequest(server string, id openapi_types.UUID, params
 	return req, nil
 }
 
+// NewMoveResourceRequest calls the generic MoveResource builder with application/json body
+func NewMoveResourceRequest(server string, id openapi_types.UUID, params *MoveResourceParams, body MoveResourceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMoveResourceRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewMoveResourceRequestWithBody constructs an http.Request for the MoveResource method, with any body, and a specified content type
+func NewMoveResourceRequestWithBody(server string, id openapi_types.UUID, params *MoveResourceParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/resources/%s/move", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListResourcePermissionsRequest constructs an http.Request for the ListResourcePermissions method
+func NewListResourcePermissionsRequest(server string, id openapi_types.UUID, params *ListResourcePermissionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/resources/%s/permissions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListRolesRequest constructs an http.Request for the ListRoles method
 func NewListRolesRequest(server string, params *ListRolesParams) (*http.Request, error) {
 	var err error
@@ -7954,6 +12781,18 @@ func NewListRolesRequest(server string, params *ListRolesParams) (*http.Request,
 
 		}
 
+		if params.IncludePermissions != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "include_permissions", *params.IncludePermissions, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -7989,6 +12828,134 @@ func NewCreateRoleRequestWithBody(server string, params *CreateRoleParams, conte
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/roles")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListRoleTemplatesRequest constructs an http.Request for the ListRoleTemplates method
+func NewListRoleTemplatesRequest(server string, params *ListRoleTemplatesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/roles/templates")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateRoleTemplateRequest calls the generic CreateRoleTemplate builder with application/json body
+func NewCreateRoleTemplateRequest(server string, name string, params *CreateRoleTemplateParams, body CreateRoleTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRoleTemplateRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewCreateRoleTemplateRequestWithBody constructs an http.Request for the CreateRoleTemplate method, with any body, and a specified content type
+func NewCreateRoleTemplateRequestWithBody(server string, name string, params *CreateRoleTemplateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/roles/templates/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -8168,6 +13135,67 @@ func NewUpdateRoleRequestWithBody(server string, id openapi_types.UUID, params *
 	return req, nil
 }
 
+// NewGetRoleHierarchyRequest constructs an http.Request for the GetRoleHierarchy method
+func NewGetRoleHierarchyRequest(server string, id openapi_types.UUID, params *GetRoleHierarchyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/roles/%s/hierarchy", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Depth != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "depth", *params.Depth, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetRolePermissionsRequest constructs an http.Request for the GetRolePermissions method
 func NewGetRolePermissionsRequest(server string, id openapi_types.UUID) (*http.Request, error) {
 	var err error
@@ -8273,6 +13301,179 @@ func NewRemoveRolePermissionRequest(server string, id openapi_types.UUID, permis
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/roles/%s/permissions/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListRoleUsersRequest constructs an http.Request for the ListRoleUsers method
+func NewListRoleUsersRequest(server string, id openapi_types.UUID, params *ListRoleUsersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/roles/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeInherited != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "include_inherited", *params.IncludeInherited, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddRoleUsersRequest calls the generic AddRoleUsers builder with application/json body
+func NewAddRoleUsersRequest(server string, id openapi_types.UUID, body AddRoleUsersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddRoleUsersRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewAddRoleUsersRequestWithBody constructs an http.Request for the AddRoleUsers method, with any body, and a specified content type
+func NewAddRoleUsersRequestWithBody(server string, id openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/roles/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemoveRoleUserRequest constructs an http.Request for the RemoveRoleUser method
+func NewRemoveRoleUserRequest(server string, id openapi_types.UUID, userID openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user_id", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/roles/%s/users/%s", pathParam0, pathParam1)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10770,6 +15971,103 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/auth/validate (the `GetAuthValidate` operationId).
 	GetAuthValidateWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuthValidateResponse, error)
 
+	// ListFieldDefinitionsWithResponse List field definitions
+	//
+	// The tenant's own and the platform's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/field-definitions (the `ListFieldDefinitions` operationId).
+	ListFieldDefinitionsWithResponse(ctx context.Context, params *ListFieldDefinitionsParams, reqEditors ...RequestEditorFn) (*ListFieldDefinitionsResponse, error)
+
+	// CreateFieldDefinitionWithBodyWithResponse Define a field
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+	CreateFieldDefinitionWithBodyWithResponse(ctx context.Context, params *CreateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFieldDefinitionResponse, error)
+
+	// CreateFieldDefinitionWithResponse Define a field
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+	CreateFieldDefinitionWithResponse(ctx context.Context, params *CreateFieldDefinitionParams, body CreateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFieldDefinitionResponse, error)
+
+	// BulkFieldDefinitionsWithBodyWithResponse Define many fields
+	//
+	// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+	BulkFieldDefinitionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkFieldDefinitionsResponse, error)
+
+	// BulkFieldDefinitionsWithResponse Define many fields
+	//
+	// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+	BulkFieldDefinitionsWithResponse(ctx context.Context, body BulkFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkFieldDefinitionsResponse, error)
+
+	// ValidateFieldDefinitionsWithBodyWithResponse Check records against the definitions
+	//
+	// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+	ValidateFieldDefinitionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidateFieldDefinitionsResponse, error)
+
+	// ValidateFieldDefinitionsWithResponse Check records against the definitions
+	//
+	// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+	ValidateFieldDefinitionsWithResponse(ctx context.Context, body ValidateFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidateFieldDefinitionsResponse, error)
+
+	// DeleteFieldDefinitionWithResponse Delete a field definition
+	//
+	// Values that are stored stay as they are, and are then restrained by nothing: only a tenant_admin deletes, of the platform's an operator.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/field-definitions/{id} (the `DeleteFieldDefinition` operationId).
+	DeleteFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteFieldDefinitionParams, reqEditors ...RequestEditorFn) (*DeleteFieldDefinitionResponse, error)
+
+	// GetFieldDefinitionWithResponse Read a field definition
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/field-definitions/{id} (the `GetFieldDefinition` operationId).
+	GetFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetFieldDefinitionResponse, error)
+
+	// UpdateFieldDefinitionWithBodyWithResponse Change a field definition
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+	UpdateFieldDefinitionWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateFieldDefinitionResponse, error)
+
+	// UpdateFieldDefinitionWithResponse Change a field definition
+	//
+	// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+	UpdateFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateFieldDefinitionResponse, error)
+
 	// ListGroupsWithResponse List groups
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -10793,7 +16091,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteGroupWithResponse Delete a group
 	//
-	// Its memberships and roles go with it. A group that has groups below it is not deleted (409).
+	// Its memberships and the roles that it has go with it: its members lose what they had by it. The audit event says how many of each, and which. A group that has groups below it is not deleted (409).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10820,6 +16118,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /api/v1/groups/{id} (the `UpdateGroup` operationId).
 	UpdateGroupWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateGroupParams, body UpdateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateGroupResponse, error)
+
+	// GetGroupHierarchyWithResponse Show the groups above a group, and those below it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/groups/{id}/hierarchy (the `GetGroupHierarchy` operationId).
+	GetGroupHierarchyWithResponse(ctx context.Context, id openapi_types.UUID, params *GetGroupHierarchyParams, reqEditors ...RequestEditorFn) (*GetGroupHierarchyResponse, error)
 
 	// ListGroupRolesWithResponse List a group's roles
 	//
@@ -10876,6 +16181,198 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /api/v1/groups/{id}/users/{member_id} (the `RemoveGroupUser` operationId).
 	RemoveGroupUserWithResponse(ctx context.Context, id openapi_types.UUID, memberID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RemoveGroupUserResponse, error)
+
+	// ListImportsWithResponse List imports
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/imports (the `ListImports` operationId).
+	ListImportsWithResponse(ctx context.Context, params *ListImportsParams, reqEditors ...RequestEditorFn) (*ListImportsResponse, error)
+
+	// CreateImportWithBodyWithResponse Import a file
+	//
+	// The body is the file itself, JSON lines or CSV. It is written behind the answer, with the caller's rights at the moment of writing: by the caller who may also make and change such objects one by one. A row that is refused does not stop the others.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/imports (the `CreateImport` operationId).
+	CreateImportWithBodyWithResponse(ctx context.Context, params *CreateImportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateImportResponse, error)
+
+	// GetImportWithResponse Read an import
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/imports/{id} (the `GetImport` operationId).
+	GetImportWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetImportResponse, error)
+
+	// CancelImportWithResponse Cancel an import
+	//
+	// What is written stays. What is left of the file is forgotten.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/imports/{id}/cancel (the `CancelImport` operationId).
+	CancelImportWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*CancelImportResponse, error)
+
+	// ListImportRefusalsWithResponse List the rows that were refused
+	//
+	// Up to 10,000 are kept, for 30 days.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/imports/{id}/refusals (the `ListImportRefusals` operationId).
+	ListImportRefusalsWithResponse(ctx context.Context, id openapi_types.UUID, params *ListImportRefusalsParams, reqEditors ...RequestEditorFn) (*ListImportRefusalsResponse, error)
+
+	// ResumeImportWithResponse Go on with an import that failed
+	//
+	// From the first row that is not written, with the rights of whoever started it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/imports/{id}/resume (the `ResumeImport` operationId).
+	ResumeImportWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*ResumeImportResponse, error)
+
+	// GetManifestWithResponse Export the tenant's configuration
+	//
+	// Applying what was exported changes nothing. A section whose feature the tenant is without, or that the caller may not read, is left out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/manifest (the `GetManifest` operationId).
+	GetManifestWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetManifestResponse, error)
+
+	// ManifestApplyWithBodyWithResponse Apply a manifest
+	//
+	// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+	ManifestApplyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ManifestApplyResponse, error)
+
+	// ManifestApplyWithResponse Apply a manifest
+	//
+	// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+	ManifestApplyWithResponse(ctx context.Context, body ManifestApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ManifestApplyResponse, error)
+
+	// ManifestPlanWithBodyWithResponse Show what a manifest would change
+	//
+	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+	ManifestPlanWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ManifestPlanResponse, error)
+
+	// ManifestPlanWithResponse Show what a manifest would change
+	//
+	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+	ManifestPlanWithResponse(ctx context.Context, body ManifestPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*ManifestPlanResponse, error)
+
+	// DeleteNavigationCustomizationWithResponse Have an item as everybody has it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/navigation/customizations/{item_id} (the `DeleteNavigationCustomization` operationId).
+	DeleteNavigationCustomizationWithResponse(ctx context.Context, itemID openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteNavigationCustomizationResponse, error)
+
+	// NavigationCustomizeWithBodyWithResponse Order and hide items of one's own menu
+	//
+	// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+	NavigationCustomizeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*NavigationCustomizeResponse, error)
+
+	// NavigationCustomizeWithResponse Order and hide items of one's own menu
+	//
+	// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+	NavigationCustomizeWithResponse(ctx context.Context, body NavigationCustomizeJSONRequestBody, reqEditors ...RequestEditorFn) (*NavigationCustomizeResponse, error)
+
+	// GetNavigationMenuWithResponse The menu of an account
+	//
+	// Never more than a check would allow: an item is there if its required_permission is granted now, and every item above it is there. An item without url is there while something below it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/navigation/menu (the `GetNavigationMenu` operationId).
+	GetNavigationMenuWithResponse(ctx context.Context, params *GetNavigationMenuParams, reqEditors ...RequestEditorFn) (*GetNavigationMenuResponse, error)
+
+	// ListNavigationMenuItemsWithResponse List menu items
+	//
+	// The tenant's own and the platform's, whoever may see them. Items say who may see what, so that it needs read on api/permissions too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/navigation/menu-items (the `ListNavigationMenuItems` operationId).
+	ListNavigationMenuItemsWithResponse(ctx context.Context, params *ListNavigationMenuItemsParams, reqEditors ...RequestEditorFn) (*ListNavigationMenuItemsResponse, error)
+
+	// CreateNavigationMenuItemWithBodyWithResponse Add a menu item
+	//
+	// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+	CreateNavigationMenuItemWithBodyWithResponse(ctx context.Context, params *CreateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNavigationMenuItemResponse, error)
+
+	// CreateNavigationMenuItemWithResponse Add a menu item
+	//
+	// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+	CreateNavigationMenuItemWithResponse(ctx context.Context, params *CreateNavigationMenuItemParams, body CreateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNavigationMenuItemResponse, error)
+
+	// DeleteNavigationMenuItemWithResponse Delete a menu item
+	//
+	// An item that has others below it is not deleted (409). What accounts made of it in their menus goes with it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/navigation/menu-items/{id} (the `DeleteNavigationMenuItem` operationId).
+	DeleteNavigationMenuItemWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteNavigationMenuItemParams, reqEditors ...RequestEditorFn) (*DeleteNavigationMenuItemResponse, error)
+
+	// GetNavigationMenuItemWithResponse Read a menu item
+	//
+	// Items say who may see what, so that it needs read on api/permissions too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/navigation/menu-items/{id} (the `GetNavigationMenuItem` operationId).
+	GetNavigationMenuItemWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetNavigationMenuItemResponse, error)
+
+	// UpdateNavigationMenuItemWithBodyWithResponse Change a menu item
+	//
+	// With parent_id the item moves with all below it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+	UpdateNavigationMenuItemWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNavigationMenuItemResponse, error)
+
+	// UpdateNavigationMenuItemWithResponse Change a menu item
+	//
+	// With parent_id the item moves with all below it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+	UpdateNavigationMenuItemWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, body UpdateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNavigationMenuItemResponse, error)
 
 	// ListPermissionsWithResponse List permissions
 	//
@@ -10940,12 +16437,14 @@ type ClientWithResponsesInterface interface {
 
 	// DeletePermissionWithResponse Delete a permission
 	//
+	// It is taken from every role that owns it. The audit event says from how many, and which.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/permissions/{id} (the `DeletePermission` operationId).
 	DeletePermissionWithResponse(ctx context.Context, id openapi_types.UUID, params *DeletePermissionParams, reqEditors ...RequestEditorFn) (*DeletePermissionResponse, error)
 
-	// GetPermissionWithResponse Read a permission
+	// GetPermissionWithResponse Read a permission with the roles that own it
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10991,9 +16490,25 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/resources (the `CreateResource` operationId).
 	CreateResourceWithResponse(ctx context.Context, params *CreateResourceParams, body CreateResourceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateResourceResponse, error)
 
+	// GetResourceStatisticsWithResponse Count resources
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/resources/statistics (the `GetResourceStatistics` operationId).
+	GetResourceStatisticsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetResourceStatisticsResponse, error)
+
+	// GetResourceTreeWithResponse Read the tree
+	//
+	// Nodes nested in each other, at most 1,000 in an answer, the upper levels first. What is cut has has_more: read on from there with root_id, or with page.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/resources/tree (the `GetResourceTree` operationId).
+	GetResourceTreeWithResponse(ctx context.Context, params *GetResourceTreeParams, reqEditors ...RequestEditorFn) (*GetResourceTreeResponse, error)
+
 	// DeleteResourceWithResponse Delete a resource
 	//
-	// Permissions on the node go with it. A node that has nodes below it is not deleted (409).
+	// Permissions on the node go with it, from every role; menu items that show it stay and lose the link. A node that has nodes below it is not deleted (409) unless recursive is true: then its whole subtree goes. The audit event has the numbers, and the ids of the first hundred of each.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11032,6 +16547,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/resources/{id}/children (the `ListResourceChildren` operationId).
 	ListResourceChildrenWithResponse(ctx context.Context, id openapi_types.UUID, params *ListResourceChildrenParams, reqEditors ...RequestEditorFn) (*ListResourceChildrenResponse, error)
 
+	// MoveResourceWithBodyWithResponse Move a resource with all below it
+	//
+	// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+	MoveResourceWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveResourceResponse, error)
+
+	// MoveResourceWithResponse Move a resource with all below it
+	//
+	// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+	MoveResourceWithResponse(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, body MoveResourceJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveResourceResponse, error)
+
+	// ListResourcePermissionsWithResponse List the permissions that reach a resource
+	//
+	// Those on the node, then those on the nodes above it, the nearest first, then those whose pattern matches it. Only what counts is listed: active permissions that a role has. Permissions do not flow through an inactive node.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/resources/{id}/permissions (the `ListResourcePermissions` operationId).
+	ListResourcePermissionsWithResponse(ctx context.Context, id openapi_types.UUID, params *ListResourcePermissionsParams, reqEditors ...RequestEditorFn) (*ListResourcePermissionsResponse, error)
+
 	// ListRolesWithResponse List roles
 	//
 	// The tenant's own roles; with type=system the platform's, which can be assigned here too.
@@ -11055,16 +16597,41 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/roles (the `CreateRole` operationId).
 	CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
+	// ListRoleTemplatesWithResponse List the role templates
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/roles/templates (the `ListRoleTemplates` operationId).
+	ListRoleTemplatesWithResponse(ctx context.Context, params *ListRoleTemplatesParams, reqEditors ...RequestEditorFn) (*ListRoleTemplatesResponse, error)
+
+	// CreateRoleTemplateWithBodyWithResponse Make a role from a template
+	//
+	// Makes the role and its permissions for one type of resource, all or none.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+	CreateRoleTemplateWithBodyWithResponse(ctx context.Context, name string, params *CreateRoleTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleTemplateResponse, error)
+
+	// CreateRoleTemplateWithResponse Make a role from a template
+	//
+	// Makes the role and its permissions for one type of resource, all or none.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+	CreateRoleTemplateWithResponse(ctx context.Context, name string, params *CreateRoleTemplateParams, body CreateRoleTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleTemplateResponse, error)
+
 	// DeleteRoleWithResponse Delete a role
 	//
-	// Its assignments go with it; its permissions stay. A role that others inherit from is not deleted (409).
+	// Its assignments to users and groups go with it. Its permissions stay; one that no other role owns grants nothing any more. The audit event says how many of each, and which. A role that others inherit from is not deleted (409).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/roles/{id} (the `DeleteRole` operationId).
 	DeleteRoleWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
 
-	// GetRoleWithResponse Read a role
+	// GetRoleWithResponse Read a role with what it inherits
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11084,6 +16651,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /api/v1/roles/{id} (the `UpdateRole` operationId).
 	UpdateRoleWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error)
+
+	// GetRoleHierarchyWithResponse Show what a role inherits from, and what inherits from it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/roles/{id}/hierarchy (the `GetRoleHierarchy` operationId).
+	GetRoleHierarchyWithResponse(ctx context.Context, id openapi_types.UUID, params *GetRoleHierarchyParams, reqEditors ...RequestEditorFn) (*GetRoleHierarchyResponse, error)
 
 	// GetRolePermissionsWithResponse List a role's permissions
 	//
@@ -11116,6 +16690,42 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /api/v1/roles/{id}/permissions/{permission_id} (the `RemoveRolePermission` operationId).
 	RemoveRolePermissionWithResponse(ctx context.Context, id openapi_types.UUID, permissionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RemoveRolePermissionResponse, error)
+
+	// ListRoleUsersWithResponse List a role's holders
+	//
+	// The accounts to which the role is assigned; with include_inherited also those that have it by a group, or by a role that inherits from it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/roles/{id}/users (the `ListRoleUsers` operationId).
+	ListRoleUsersWithResponse(ctx context.Context, id openapi_types.UUID, params *ListRoleUsersParams, reqEditors ...RequestEditorFn) (*ListRoleUsersResponse, error)
+
+	// AddRoleUsersWithBodyWithResponse Assign a role to users
+	//
+	// All or none. Assigned again, its validity is replaced.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+	AddRoleUsersWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddRoleUsersResponse, error)
+
+	// AddRoleUsersWithResponse Assign a role to users
+	//
+	// All or none. Assigned again, its validity is replaced.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+	AddRoleUsersWithResponse(ctx context.Context, id openapi_types.UUID, body AddRoleUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*AddRoleUsersResponse, error)
+
+	// RemoveRoleUserWithResponse Take a role from one of its holders
+	//
+	// What they have by groups and other roles stays.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/roles/{id}/users/{user_id} (the `RemoveRoleUser` operationId).
+	RemoveRoleUserWithResponse(ctx context.Context, id openapi_types.UUID, userID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RemoveRoleUserResponse, error)
 
 	// ListServiceAccountsWithResponse List service accounts
 	//
@@ -11508,7 +17118,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListUserPermissionsWithResponse What a user may do
 	//
-	// Every permission of every role the user has now, with the path by which they have it.
+	// Every permission of every role the user has now, with the path by which they have it: what the checks decide by. An account that is inactive or locked has none.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11981,6 +17591,165 @@ func (r GetAuthValidateResponse) StatusCode() int {
 	return 0
 }
 
+type ListFieldDefinitionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FieldDefinitionListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFieldDefinitionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFieldDefinitionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateFieldDefinitionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *FieldDefinitionEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateFieldDefinitionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateFieldDefinitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type BulkFieldDefinitionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FieldBulkEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r BulkFieldDefinitionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BulkFieldDefinitionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ValidateFieldDefinitionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FieldValidationEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ValidateFieldDefinitionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ValidateFieldDefinitionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DeleteFieldDefinitionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteFieldDefinitionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteFieldDefinitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetFieldDefinitionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FieldDefinitionEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetFieldDefinitionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetFieldDefinitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type UpdateFieldDefinitionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FieldDefinitionEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateFieldDefinitionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateFieldDefinitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListGroupsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12088,6 +17857,29 @@ func (r UpdateGroupResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r UpdateGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetGroupHierarchyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HierarchyEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetGroupHierarchyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetGroupHierarchyResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -12228,6 +18020,393 @@ func (r RemoveGroupUserResponse) StatusCode() int {
 	return 0
 }
 
+type ListImportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImportListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateImportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *ImportEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateImportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateImportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetImportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImportEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CancelImportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImportEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelImportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelImportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListImportRefusalsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImportingRefusalListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportRefusalsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportRefusalsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ResumeImportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImportEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeImportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeImportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetManifestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ManifestEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetManifestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetManifestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ManifestApplyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ManifestPlanEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ManifestApplyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ManifestApplyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ManifestPlanResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ManifestPlanEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ManifestPlanResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ManifestPlanResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DeleteNavigationCustomizationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteNavigationCustomizationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteNavigationCustomizationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type NavigationCustomizeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NavigationCustomizedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r NavigationCustomizeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r NavigationCustomizeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetNavigationMenuResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NavigationMenuEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetNavigationMenuResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetNavigationMenuResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListNavigationMenuItemsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NavigationItemListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListNavigationMenuItemsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListNavigationMenuItemsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateNavigationMenuItemResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *NavigationItemEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateNavigationMenuItemResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateNavigationMenuItemResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DeleteNavigationMenuItemResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteNavigationMenuItemResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteNavigationMenuItemResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetNavigationMenuItemResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NavigationItemEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetNavigationMenuItemResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetNavigationMenuItemResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type UpdateNavigationMenuItemResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NavigationItemEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateNavigationMenuItemResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateNavigationMenuItemResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListPermissionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12255,7 +18434,7 @@ type CreatePermissionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *PermissionEnvelope
+	JSON201 *PermissionDetailEnvelope
 }
 
 // Status returns HTTPResponse.Status
@@ -12345,7 +18524,7 @@ type GetPermissionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *PermissionEnvelope
+	JSON200 *PermissionDetailEnvelope
 }
 
 // Status returns HTTPResponse.Status
@@ -12368,7 +18547,7 @@ type UpdatePermissionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *PermissionEnvelope
+	JSON200 *PermissionDetailEnvelope
 }
 
 // Status returns HTTPResponse.Status
@@ -12427,6 +18606,52 @@ func (r CreateResourceResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r CreateResourceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetResourceStatisticsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ResourceStatisticsEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetResourceStatisticsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetResourceStatisticsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetResourceTreeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ResourceTreeEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetResourceTreeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetResourceTreeResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -12523,6 +18748,52 @@ func (r ListResourceChildrenResponse) StatusCode() int {
 	return 0
 }
 
+type MoveResourceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ResourceEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r MoveResourceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MoveResourceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListResourcePermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ResourceReachingListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListResourcePermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListResourcePermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type ListRolesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12550,7 +18821,7 @@ type CreateRoleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *RoleEnvelope
+	JSON201 *RoleDetailEnvelope
 }
 
 // Status returns HTTPResponse.Status
@@ -12563,6 +18834,52 @@ func (r CreateRoleResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r CreateRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListRoleTemplatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRoleTemplatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRoleTemplatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateRoleTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *RoleDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRoleTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRoleTemplateResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -12594,7 +18911,7 @@ type GetRoleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *RoleEnvelope
+	JSON200 *RoleDetailEnvelope
 }
 
 // Status returns HTTPResponse.Status
@@ -12617,7 +18934,7 @@ type UpdateRoleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *RoleEnvelope
+	JSON200 *RoleDetailEnvelope
 }
 
 // Status returns HTTPResponse.Status
@@ -12630,6 +18947,29 @@ func (r UpdateRoleResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r UpdateRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetRoleHierarchyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HierarchyEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRoleHierarchyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRoleHierarchyResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -12697,6 +19037,73 @@ func (r RemoveRolePermissionResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r RemoveRolePermissionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListRoleUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RoleHolderListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRoleUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRoleUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type AddRoleUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RoleAssignedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r AddRoleUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddRoleUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type RemoveRoleUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveRoleUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveRoleUserResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -14002,6 +20409,169 @@ func (c *ClientWithResponses) GetAuthValidateWithResponse(ctx context.Context, r
 	return ParseGetAuthValidateResponse(rsp)
 }
 
+// ListFieldDefinitionsWithResponse List field definitions
+//
+// The tenant's own and the platform's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/field-definitions (the `ListFieldDefinitions` operationId).
+func (c *ClientWithResponses) ListFieldDefinitionsWithResponse(ctx context.Context, params *ListFieldDefinitionsParams, reqEditors ...RequestEditorFn) (*ListFieldDefinitionsResponse, error) {
+	rsp, err := c.ListFieldDefinitions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFieldDefinitionsResponse(rsp)
+}
+
+// CreateFieldDefinitionWithBodyWithResponse Define a field
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+func (c *ClientWithResponses) CreateFieldDefinitionWithBodyWithResponse(ctx context.Context, params *CreateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFieldDefinitionResponse, error) {
+	rsp, err := c.CreateFieldDefinitionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateFieldDefinitionResponse(rsp)
+}
+
+// CreateFieldDefinitionWithResponse Define a field
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/field-definitions (the `CreateFieldDefinition` operationId).
+func (c *ClientWithResponses) CreateFieldDefinitionWithResponse(ctx context.Context, params *CreateFieldDefinitionParams, body CreateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFieldDefinitionResponse, error) {
+	rsp, err := c.CreateFieldDefinition(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateFieldDefinitionResponse(rsp)
+}
+
+// BulkFieldDefinitionsWithBodyWithResponse Define many fields
+//
+// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+func (c *ClientWithResponses) BulkFieldDefinitionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkFieldDefinitionsResponse, error) {
+	rsp, err := c.BulkFieldDefinitionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkFieldDefinitionsResponse(rsp)
+}
+
+// BulkFieldDefinitionsWithResponse Define many fields
+//
+// Up to 1,000, all or none: the answer to a refused call names everything that stands against it. By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/field-definitions/bulk (the `BulkFieldDefinitions` operationId).
+func (c *ClientWithResponses) BulkFieldDefinitionsWithResponse(ctx context.Context, body BulkFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkFieldDefinitionsResponse, error) {
+	rsp, err := c.BulkFieldDefinitions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkFieldDefinitionsResponse(rsp)
+}
+
+// ValidateFieldDefinitionsWithBodyWithResponse Check records against the definitions
+//
+// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+func (c *ClientWithResponses) ValidateFieldDefinitionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidateFieldDefinitionsResponse, error) {
+	rsp, err := c.ValidateFieldDefinitionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidateFieldDefinitionsResponse(rsp)
+}
+
+// ValidateFieldDefinitionsWithResponse Check records against the definitions
+//
+// One record or up to 1,000 of an entity type; each counts as a question. What is wrong with them is a successful answer: 200 with valid false. Nothing is stored.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/field-definitions/validate (the `ValidateFieldDefinitions` operationId).
+func (c *ClientWithResponses) ValidateFieldDefinitionsWithResponse(ctx context.Context, body ValidateFieldDefinitionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidateFieldDefinitionsResponse, error) {
+	rsp, err := c.ValidateFieldDefinitions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidateFieldDefinitionsResponse(rsp)
+}
+
+// DeleteFieldDefinitionWithResponse Delete a field definition
+//
+// Values that are stored stay as they are, and are then restrained by nothing: only a tenant_admin deletes, of the platform's an operator.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/field-definitions/{id} (the `DeleteFieldDefinition` operationId).
+func (c *ClientWithResponses) DeleteFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteFieldDefinitionParams, reqEditors ...RequestEditorFn) (*DeleteFieldDefinitionResponse, error) {
+	rsp, err := c.DeleteFieldDefinition(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteFieldDefinitionResponse(rsp)
+}
+
+// GetFieldDefinitionWithResponse Read a field definition
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/field-definitions/{id} (the `GetFieldDefinition` operationId).
+func (c *ClientWithResponses) GetFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetFieldDefinitionResponse, error) {
+	rsp, err := c.GetFieldDefinition(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetFieldDefinitionResponse(rsp)
+}
+
+// UpdateFieldDefinitionWithBodyWithResponse Change a field definition
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+func (c *ClientWithResponses) UpdateFieldDefinitionWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateFieldDefinitionResponse, error) {
+	rsp, err := c.UpdateFieldDefinitionWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateFieldDefinitionResponse(rsp)
+}
+
+// UpdateFieldDefinitionWithResponse Change a field definition
+//
+// By it nobody may see or change more than before, unless a tenant_admin makes it: others define fields that are hidden and stored in attributes.<field_name>, and change labels, rules and needs. tenant_id null is the platform's, for all tenants: operators only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
+func (c *ClientWithResponses) UpdateFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateFieldDefinitionResponse, error) {
+	rsp, err := c.UpdateFieldDefinition(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateFieldDefinitionResponse(rsp)
+}
+
 // ListGroupsWithResponse List groups
 //
 // Returns a wrapper object for the known response body format(s).
@@ -14043,7 +20613,7 @@ func (c *ClientWithResponses) CreateGroupWithResponse(ctx context.Context, param
 
 // DeleteGroupWithResponse Delete a group
 //
-// Its memberships and roles go with it. A group that has groups below it is not deleted (409).
+// Its memberships and the roles that it has go with it: its members lose what they had by it. The audit event says how many of each, and which. A group that has groups below it is not deleted (409).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14093,6 +20663,19 @@ func (c *ClientWithResponses) UpdateGroupWithResponse(ctx context.Context, id op
 		return nil, err
 	}
 	return ParseUpdateGroupResponse(rsp)
+}
+
+// GetGroupHierarchyWithResponse Show the groups above a group, and those below it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/groups/{id}/hierarchy (the `GetGroupHierarchy` operationId).
+func (c *ClientWithResponses) GetGroupHierarchyWithResponse(ctx context.Context, id openapi_types.UUID, params *GetGroupHierarchyParams, reqEditors ...RequestEditorFn) (*GetGroupHierarchyResponse, error) {
+	rsp, err := c.GetGroupHierarchy(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetGroupHierarchyResponse(rsp)
 }
 
 // ListGroupRolesWithResponse List a group's roles
@@ -14197,6 +20780,330 @@ func (c *ClientWithResponses) RemoveGroupUserWithResponse(ctx context.Context, i
 		return nil, err
 	}
 	return ParseRemoveGroupUserResponse(rsp)
+}
+
+// ListImportsWithResponse List imports
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/imports (the `ListImports` operationId).
+func (c *ClientWithResponses) ListImportsWithResponse(ctx context.Context, params *ListImportsParams, reqEditors ...RequestEditorFn) (*ListImportsResponse, error) {
+	rsp, err := c.ListImports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportsResponse(rsp)
+}
+
+// CreateImportWithBodyWithResponse Import a file
+//
+// The body is the file itself, JSON lines or CSV. It is written behind the answer, with the caller's rights at the moment of writing: by the caller who may also make and change such objects one by one. A row that is refused does not stop the others.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/imports (the `CreateImport` operationId).
+func (c *ClientWithResponses) CreateImportWithBodyWithResponse(ctx context.Context, params *CreateImportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateImportResponse, error) {
+	rsp, err := c.CreateImportWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateImportResponse(rsp)
+}
+
+// GetImportWithResponse Read an import
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/imports/{id} (the `GetImport` operationId).
+func (c *ClientWithResponses) GetImportWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetImportResponse, error) {
+	rsp, err := c.GetImport(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImportResponse(rsp)
+}
+
+// CancelImportWithResponse Cancel an import
+//
+// What is written stays. What is left of the file is forgotten.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/imports/{id}/cancel (the `CancelImport` operationId).
+func (c *ClientWithResponses) CancelImportWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*CancelImportResponse, error) {
+	rsp, err := c.CancelImport(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelImportResponse(rsp)
+}
+
+// ListImportRefusalsWithResponse List the rows that were refused
+//
+// Up to 10,000 are kept, for 30 days.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/imports/{id}/refusals (the `ListImportRefusals` operationId).
+func (c *ClientWithResponses) ListImportRefusalsWithResponse(ctx context.Context, id openapi_types.UUID, params *ListImportRefusalsParams, reqEditors ...RequestEditorFn) (*ListImportRefusalsResponse, error) {
+	rsp, err := c.ListImportRefusals(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportRefusalsResponse(rsp)
+}
+
+// ResumeImportWithResponse Go on with an import that failed
+//
+// From the first row that is not written, with the rights of whoever started it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/imports/{id}/resume (the `ResumeImport` operationId).
+func (c *ClientWithResponses) ResumeImportWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*ResumeImportResponse, error) {
+	rsp, err := c.ResumeImport(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeImportResponse(rsp)
+}
+
+// GetManifestWithResponse Export the tenant's configuration
+//
+// Applying what was exported changes nothing. A section whose feature the tenant is without, or that the caller may not read, is left out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/manifest (the `GetManifest` operationId).
+func (c *ClientWithResponses) GetManifestWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetManifestResponse, error) {
+	rsp, err := c.GetManifest(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetManifestResponse(rsp)
+}
+
+// ManifestApplyWithBodyWithResponse Apply a manifest
+//
+// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+func (c *ClientWithResponses) ManifestApplyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ManifestApplyResponse, error) {
+	rsp, err := c.ManifestApplyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseManifestApplyResponse(rsp)
+}
+
+// ManifestApplyWithResponse Apply a manifest
+//
+// All of it or nothing, in one transaction. For every object that changes the caller needs what the object's own section asks for, such as api/roles:update. Without prune nothing is deleted. The body is limited as in POST /manifest/plan.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/manifest/apply (the `ManifestApply` operationId).
+func (c *ClientWithResponses) ManifestApplyWithResponse(ctx context.Context, body ManifestApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ManifestApplyResponse, error) {
+	rsp, err := c.ManifestApply(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseManifestApplyResponse(rsp)
+}
+
+// ManifestPlanWithBodyWithResponse Show what a manifest would change
+//
+// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+func (c *ClientWithResponses) ManifestPlanWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ManifestPlanResponse, error) {
+	rsp, err := c.ManifestPlanWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseManifestPlanResponse(rsp)
+}
+
+// ManifestPlanWithResponse Show what a manifest would change
+//
+// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/manifest/plan (the `ManifestPlan` operationId).
+func (c *ClientWithResponses) ManifestPlanWithResponse(ctx context.Context, body ManifestPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*ManifestPlanResponse, error) {
+	rsp, err := c.ManifestPlan(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseManifestPlanResponse(rsp)
+}
+
+// DeleteNavigationCustomizationWithResponse Have an item as everybody has it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/navigation/customizations/{item_id} (the `DeleteNavigationCustomization` operationId).
+func (c *ClientWithResponses) DeleteNavigationCustomizationWithResponse(ctx context.Context, itemID openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteNavigationCustomizationResponse, error) {
+	rsp, err := c.DeleteNavigationCustomization(ctx, itemID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteNavigationCustomizationResponse(rsp)
+}
+
+// NavigationCustomizeWithBodyWithResponse Order and hide items of one's own menu
+//
+// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+func (c *ClientWithResponses) NavigationCustomizeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*NavigationCustomizeResponse, error) {
+	rsp, err := c.NavigationCustomizeWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseNavigationCustomizeResponse(rsp)
+}
+
+// NavigationCustomizeWithResponse Order and hide items of one's own menu
+//
+// Members that are left out stay as they are. Hiding is no restraint: the pages stay as open as they are.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/navigation/customize (the `NavigationCustomize` operationId).
+func (c *ClientWithResponses) NavigationCustomizeWithResponse(ctx context.Context, body NavigationCustomizeJSONRequestBody, reqEditors ...RequestEditorFn) (*NavigationCustomizeResponse, error) {
+	rsp, err := c.NavigationCustomize(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseNavigationCustomizeResponse(rsp)
+}
+
+// GetNavigationMenuWithResponse The menu of an account
+//
+// Never more than a check would allow: an item is there if its required_permission is granted now, and every item above it is there. An item without url is there while something below it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/navigation/menu (the `GetNavigationMenu` operationId).
+func (c *ClientWithResponses) GetNavigationMenuWithResponse(ctx context.Context, params *GetNavigationMenuParams, reqEditors ...RequestEditorFn) (*GetNavigationMenuResponse, error) {
+	rsp, err := c.GetNavigationMenu(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetNavigationMenuResponse(rsp)
+}
+
+// ListNavigationMenuItemsWithResponse List menu items
+//
+// The tenant's own and the platform's, whoever may see them. Items say who may see what, so that it needs read on api/permissions too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/navigation/menu-items (the `ListNavigationMenuItems` operationId).
+func (c *ClientWithResponses) ListNavigationMenuItemsWithResponse(ctx context.Context, params *ListNavigationMenuItemsParams, reqEditors ...RequestEditorFn) (*ListNavigationMenuItemsResponse, error) {
+	rsp, err := c.ListNavigationMenuItems(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListNavigationMenuItemsResponse(rsp)
+}
+
+// CreateNavigationMenuItemWithBodyWithResponse Add a menu item
+//
+// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+func (c *ClientWithResponses) CreateNavigationMenuItemWithBodyWithResponse(ctx context.Context, params *CreateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateNavigationMenuItemResponse, error) {
+	rsp, err := c.CreateNavigationMenuItemWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateNavigationMenuItemResponse(rsp)
+}
+
+// CreateNavigationMenuItemWithResponse Add a menu item
+//
+// tenant_id null is the platform's, for all tenants: operators only. A tenant's items may be below the platform's.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/navigation/menu-items (the `CreateNavigationMenuItem` operationId).
+func (c *ClientWithResponses) CreateNavigationMenuItemWithResponse(ctx context.Context, params *CreateNavigationMenuItemParams, body CreateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNavigationMenuItemResponse, error) {
+	rsp, err := c.CreateNavigationMenuItem(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateNavigationMenuItemResponse(rsp)
+}
+
+// DeleteNavigationMenuItemWithResponse Delete a menu item
+//
+// An item that has others below it is not deleted (409). What accounts made of it in their menus goes with it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/navigation/menu-items/{id} (the `DeleteNavigationMenuItem` operationId).
+func (c *ClientWithResponses) DeleteNavigationMenuItemWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteNavigationMenuItemParams, reqEditors ...RequestEditorFn) (*DeleteNavigationMenuItemResponse, error) {
+	rsp, err := c.DeleteNavigationMenuItem(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteNavigationMenuItemResponse(rsp)
+}
+
+// GetNavigationMenuItemWithResponse Read a menu item
+//
+// Items say who may see what, so that it needs read on api/permissions too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/navigation/menu-items/{id} (the `GetNavigationMenuItem` operationId).
+func (c *ClientWithResponses) GetNavigationMenuItemWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetNavigationMenuItemResponse, error) {
+	rsp, err := c.GetNavigationMenuItem(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetNavigationMenuItemResponse(rsp)
+}
+
+// UpdateNavigationMenuItemWithBodyWithResponse Change a menu item
+//
+// With parent_id the item moves with all below it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+func (c *ClientWithResponses) UpdateNavigationMenuItemWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateNavigationMenuItemResponse, error) {
+	rsp, err := c.UpdateNavigationMenuItemWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateNavigationMenuItemResponse(rsp)
+}
+
+// UpdateNavigationMenuItemWithResponse Change a menu item
+//
+// With parent_id the item moves with all below it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/navigation/menu-items/{id} (the `UpdateNavigationMenuItem` operationId).
+func (c *ClientWithResponses) UpdateNavigationMenuItemWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateNavigationMenuItemParams, body UpdateNavigationMenuItemJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateNavigationMenuItemResponse, error) {
+	rsp, err := c.UpdateNavigationMenuItem(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateNavigationMenuItemResponse(rsp)
 }
 
 // ListPermissionsWithResponse List permissions
@@ -14304,6 +21211,8 @@ func (c *ClientWithResponses) CheckPermissionsWithResponse(ctx context.Context, 
 
 // DeletePermissionWithResponse Delete a permission
 //
+// It is taken from every role that owns it. The audit event says from how many, and which.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/v1/permissions/{id} (the `DeletePermission` operationId).
@@ -14315,7 +21224,7 @@ func (c *ClientWithResponses) DeletePermissionWithResponse(ctx context.Context, 
 	return ParseDeletePermissionResponse(rsp)
 }
 
-// GetPermissionWithResponse Read a permission
+// GetPermissionWithResponse Read a permission with the roles that own it
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14397,9 +21306,37 @@ func (c *ClientWithResponses) CreateResourceWithResponse(ctx context.Context, pa
 	return ParseCreateResourceResponse(rsp)
 }
 
+// GetResourceStatisticsWithResponse Count resources
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/resources/statistics (the `GetResourceStatistics` operationId).
+func (c *ClientWithResponses) GetResourceStatisticsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetResourceStatisticsResponse, error) {
+	rsp, err := c.GetResourceStatistics(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetResourceStatisticsResponse(rsp)
+}
+
+// GetResourceTreeWithResponse Read the tree
+//
+// Nodes nested in each other, at most 1,000 in an answer, the upper levels first. What is cut has has_more: read on from there with root_id, or with page.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/resources/tree (the `GetResourceTree` operationId).
+func (c *ClientWithResponses) GetResourceTreeWithResponse(ctx context.Context, params *GetResourceTreeParams, reqEditors ...RequestEditorFn) (*GetResourceTreeResponse, error) {
+	rsp, err := c.GetResourceTree(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetResourceTreeResponse(rsp)
+}
+
 // DeleteResourceWithResponse Delete a resource
 //
-// Permissions on the node go with it. A node that has nodes below it is not deleted (409).
+// Permissions on the node go with it, from every role; menu items that show it stay and lose the link. A node that has nodes below it is not deleted (409) unless recursive is true: then its whole subtree goes. The audit event has the numbers, and the ids of the first hundred of each.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14468,6 +21405,51 @@ func (c *ClientWithResponses) ListResourceChildrenWithResponse(ctx context.Conte
 	return ParseListResourceChildrenResponse(rsp)
 }
 
+// MoveResourceWithBodyWithResponse Move a resource with all below it
+//
+// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+func (c *ClientWithResponses) MoveResourceWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveResourceResponse, error) {
+	rsp, err := c.MoveResourceWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveResourceResponse(rsp)
+}
+
+// MoveResourceWithResponse Move a resource with all below it
+//
+// The whole subtree goes below parent_id, or becomes a root's with null. Permissions on its nodes go with it. Below itself a node cannot go (409, with the path in the message).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/resources/{id}/move (the `MoveResource` operationId).
+func (c *ClientWithResponses) MoveResourceWithResponse(ctx context.Context, id openapi_types.UUID, params *MoveResourceParams, body MoveResourceJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveResourceResponse, error) {
+	rsp, err := c.MoveResource(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveResourceResponse(rsp)
+}
+
+// ListResourcePermissionsWithResponse List the permissions that reach a resource
+//
+// Those on the node, then those on the nodes above it, the nearest first, then those whose pattern matches it. Only what counts is listed: active permissions that a role has. Permissions do not flow through an inactive node.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/resources/{id}/permissions (the `ListResourcePermissions` operationId).
+func (c *ClientWithResponses) ListResourcePermissionsWithResponse(ctx context.Context, id openapi_types.UUID, params *ListResourcePermissionsParams, reqEditors ...RequestEditorFn) (*ListResourcePermissionsResponse, error) {
+	rsp, err := c.ListResourcePermissions(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListResourcePermissionsResponse(rsp)
+}
+
 // ListRolesWithResponse List roles
 //
 // The tenant's own roles; with type=system the platform's, which can be assigned here too.
@@ -14509,9 +21491,52 @@ func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, params
 	return ParseCreateRoleResponse(rsp)
 }
 
+// ListRoleTemplatesWithResponse List the role templates
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/roles/templates (the `ListRoleTemplates` operationId).
+func (c *ClientWithResponses) ListRoleTemplatesWithResponse(ctx context.Context, params *ListRoleTemplatesParams, reqEditors ...RequestEditorFn) (*ListRoleTemplatesResponse, error) {
+	rsp, err := c.ListRoleTemplates(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRoleTemplatesResponse(rsp)
+}
+
+// CreateRoleTemplateWithBodyWithResponse Make a role from a template
+//
+// Makes the role and its permissions for one type of resource, all or none.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+func (c *ClientWithResponses) CreateRoleTemplateWithBodyWithResponse(ctx context.Context, name string, params *CreateRoleTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleTemplateResponse, error) {
+	rsp, err := c.CreateRoleTemplateWithBody(ctx, name, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRoleTemplateResponse(rsp)
+}
+
+// CreateRoleTemplateWithResponse Make a role from a template
+//
+// Makes the role and its permissions for one type of resource, all or none.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/roles/templates/{name} (the `CreateRoleTemplate` operationId).
+func (c *ClientWithResponses) CreateRoleTemplateWithResponse(ctx context.Context, name string, params *CreateRoleTemplateParams, body CreateRoleTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleTemplateResponse, error) {
+	rsp, err := c.CreateRoleTemplate(ctx, name, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRoleTemplateResponse(rsp)
+}
+
 // DeleteRoleWithResponse Delete a role
 //
-// Its assignments go with it; its permissions stay. A role that others inherit from is not deleted (409).
+// Its assignments to users and groups go with it. Its permissions stay; one that no other role owns grants nothing any more. The audit event says how many of each, and which. A role that others inherit from is not deleted (409).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14524,7 +21549,7 @@ func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, id ope
 	return ParseDeleteRoleResponse(rsp)
 }
 
-// GetRoleWithResponse Read a role
+// GetRoleWithResponse Read a role with what it inherits
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14561,6 +21586,19 @@ func (c *ClientWithResponses) UpdateRoleWithResponse(ctx context.Context, id ope
 		return nil, err
 	}
 	return ParseUpdateRoleResponse(rsp)
+}
+
+// GetRoleHierarchyWithResponse Show what a role inherits from, and what inherits from it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/roles/{id}/hierarchy (the `GetRoleHierarchy` operationId).
+func (c *ClientWithResponses) GetRoleHierarchyWithResponse(ctx context.Context, id openapi_types.UUID, params *GetRoleHierarchyParams, reqEditors ...RequestEditorFn) (*GetRoleHierarchyResponse, error) {
+	rsp, err := c.GetRoleHierarchy(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRoleHierarchyResponse(rsp)
 }
 
 // GetRolePermissionsWithResponse List a role's permissions
@@ -14617,6 +21655,66 @@ func (c *ClientWithResponses) RemoveRolePermissionWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseRemoveRolePermissionResponse(rsp)
+}
+
+// ListRoleUsersWithResponse List a role's holders
+//
+// The accounts to which the role is assigned; with include_inherited also those that have it by a group, or by a role that inherits from it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/roles/{id}/users (the `ListRoleUsers` operationId).
+func (c *ClientWithResponses) ListRoleUsersWithResponse(ctx context.Context, id openapi_types.UUID, params *ListRoleUsersParams, reqEditors ...RequestEditorFn) (*ListRoleUsersResponse, error) {
+	rsp, err := c.ListRoleUsers(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRoleUsersResponse(rsp)
+}
+
+// AddRoleUsersWithBodyWithResponse Assign a role to users
+//
+// All or none. Assigned again, its validity is replaced.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+func (c *ClientWithResponses) AddRoleUsersWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddRoleUsersResponse, error) {
+	rsp, err := c.AddRoleUsersWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddRoleUsersResponse(rsp)
+}
+
+// AddRoleUsersWithResponse Assign a role to users
+//
+// All or none. Assigned again, its validity is replaced.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/roles/{id}/users (the `AddRoleUsers` operationId).
+func (c *ClientWithResponses) AddRoleUsersWithResponse(ctx context.Context, id openapi_types.UUID, body AddRoleUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*AddRoleUsersResponse, error) {
+	rsp, err := c.AddRoleUsers(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddRoleUsersResponse(rsp)
+}
+
+// RemoveRoleUserWithResponse Take a role from one of its holders
+//
+// What they have by groups and other roles stays.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/roles/{id}/users/{user_id} (the `RemoveRoleUser` operationId).
+func (c *ClientWithResponses) RemoveRoleUserWithResponse(ctx context.Context, id openapi_types.UUID, userID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RemoveRoleUserResponse, error) {
+	rsp, err := c.RemoveRoleUser(ctx, id, userID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveRoleUserResponse(rsp)
 }
 
 // ListServiceAccountsWithResponse List service accounts
@@ -15292,7 +22390,7 @@ func (c *ClientWithResponses) LockUserWithResponse(ctx context.Context, id opena
 
 // ListUserPermissionsWithResponse What a user may do
 //
-// Every permission of every role the user has now, with the path by which they have it.
+// Every permission of every role the user has now, with the path by which they have it: what the checks decide by. An account that is inactive or locked has none.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15857,6 +22955,178 @@ func ParseGetAuthValidateResponse(rsp *http.Response) (*GetAuthValidateResponse,
 	return response, nil
 }
 
+// ParseListFieldDefinitionsResponse parses an HTTP response from a ListFieldDefinitionsWithResponse call
+func ParseListFieldDefinitionsResponse(rsp *http.Response) (*ListFieldDefinitionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFieldDefinitionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FieldDefinitionListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateFieldDefinitionResponse parses an HTTP response from a CreateFieldDefinitionWithResponse call
+func ParseCreateFieldDefinitionResponse(rsp *http.Response) (*CreateFieldDefinitionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateFieldDefinitionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest FieldDefinitionEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBulkFieldDefinitionsResponse parses an HTTP response from a BulkFieldDefinitionsWithResponse call
+func ParseBulkFieldDefinitionsResponse(rsp *http.Response) (*BulkFieldDefinitionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BulkFieldDefinitionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FieldBulkEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseValidateFieldDefinitionsResponse parses an HTTP response from a ValidateFieldDefinitionsWithResponse call
+func ParseValidateFieldDefinitionsResponse(rsp *http.Response) (*ValidateFieldDefinitionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ValidateFieldDefinitionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FieldValidationEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteFieldDefinitionResponse parses an HTTP response from a DeleteFieldDefinitionWithResponse call
+func ParseDeleteFieldDefinitionResponse(rsp *http.Response) (*DeleteFieldDefinitionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteFieldDefinitionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetFieldDefinitionResponse parses an HTTP response from a GetFieldDefinitionWithResponse call
+func ParseGetFieldDefinitionResponse(rsp *http.Response) (*GetFieldDefinitionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetFieldDefinitionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FieldDefinitionEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateFieldDefinitionResponse parses an HTTP response from a UpdateFieldDefinitionWithResponse call
+func ParseUpdateFieldDefinitionResponse(rsp *http.Response) (*UpdateFieldDefinitionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateFieldDefinitionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FieldDefinitionEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListGroupsResponse parses an HTTP response from a ListGroupsWithResponse call
 func ParseListGroupsResponse(rsp *http.Response) (*ListGroupsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15967,6 +23237,32 @@ func ParseUpdateGroupResponse(rsp *http.Response) (*UpdateGroupResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest GroupEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetGroupHierarchyResponse parses an HTTP response from a GetGroupHierarchyWithResponse call
+func ParseGetGroupHierarchyResponse(rsp *http.Response) (*GetGroupHierarchyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetGroupHierarchyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HierarchyEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16113,6 +23409,428 @@ func ParseRemoveGroupUserResponse(rsp *http.Response) (*RemoveGroupUserResponse,
 	return response, nil
 }
 
+// ParseListImportsResponse parses an HTTP response from a ListImportsWithResponse call
+func ParseListImportsResponse(rsp *http.Response) (*ListImportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImportListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateImportResponse parses an HTTP response from a CreateImportWithResponse call
+func ParseCreateImportResponse(rsp *http.Response) (*CreateImportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateImportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest ImportEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImportResponse parses an HTTP response from a GetImportWithResponse call
+func ParseGetImportResponse(rsp *http.Response) (*GetImportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImportEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelImportResponse parses an HTTP response from a CancelImportWithResponse call
+func ParseCancelImportResponse(rsp *http.Response) (*CancelImportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelImportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImportEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportRefusalsResponse parses an HTTP response from a ListImportRefusalsWithResponse call
+func ParseListImportRefusalsResponse(rsp *http.Response) (*ListImportRefusalsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportRefusalsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImportingRefusalListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResumeImportResponse parses an HTTP response from a ResumeImportWithResponse call
+func ParseResumeImportResponse(rsp *http.Response) (*ResumeImportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeImportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImportEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetManifestResponse parses an HTTP response from a GetManifestWithResponse call
+func ParseGetManifestResponse(rsp *http.Response) (*GetManifestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetManifestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ManifestEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseManifestApplyResponse parses an HTTP response from a ManifestApplyWithResponse call
+func ParseManifestApplyResponse(rsp *http.Response) (*ManifestApplyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ManifestApplyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ManifestPlanEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseManifestPlanResponse parses an HTTP response from a ManifestPlanWithResponse call
+func ParseManifestPlanResponse(rsp *http.Response) (*ManifestPlanResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ManifestPlanResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ManifestPlanEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteNavigationCustomizationResponse parses an HTTP response from a DeleteNavigationCustomizationWithResponse call
+func ParseDeleteNavigationCustomizationResponse(rsp *http.Response) (*DeleteNavigationCustomizationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteNavigationCustomizationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseNavigationCustomizeResponse parses an HTTP response from a NavigationCustomizeWithResponse call
+func ParseNavigationCustomizeResponse(rsp *http.Response) (*NavigationCustomizeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &NavigationCustomizeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NavigationCustomizedEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetNavigationMenuResponse parses an HTTP response from a GetNavigationMenuWithResponse call
+func ParseGetNavigationMenuResponse(rsp *http.Response) (*GetNavigationMenuResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetNavigationMenuResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NavigationMenuEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListNavigationMenuItemsResponse parses an HTTP response from a ListNavigationMenuItemsWithResponse call
+func ParseListNavigationMenuItemsResponse(rsp *http.Response) (*ListNavigationMenuItemsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListNavigationMenuItemsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NavigationItemListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateNavigationMenuItemResponse parses an HTTP response from a CreateNavigationMenuItemWithResponse call
+func ParseCreateNavigationMenuItemResponse(rsp *http.Response) (*CreateNavigationMenuItemResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateNavigationMenuItemResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest NavigationItemEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteNavigationMenuItemResponse parses an HTTP response from a DeleteNavigationMenuItemWithResponse call
+func ParseDeleteNavigationMenuItemResponse(rsp *http.Response) (*DeleteNavigationMenuItemResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteNavigationMenuItemResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetNavigationMenuItemResponse parses an HTTP response from a GetNavigationMenuItemWithResponse call
+func ParseGetNavigationMenuItemResponse(rsp *http.Response) (*GetNavigationMenuItemResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetNavigationMenuItemResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NavigationItemEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateNavigationMenuItemResponse parses an HTTP response from a UpdateNavigationMenuItemWithResponse call
+func ParseUpdateNavigationMenuItemResponse(rsp *http.Response) (*UpdateNavigationMenuItemResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateNavigationMenuItemResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NavigationItemEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListPermissionsResponse parses an HTTP response from a ListPermissionsWithResponse call
 func ParseListPermissionsResponse(rsp *http.Response) (*ListPermissionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16154,7 +23872,7 @@ func ParseCreatePermissionResponse(rsp *http.Response) (*CreatePermissionRespons
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest PermissionEnvelope
+		var dest PermissionDetailEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16248,7 +23966,7 @@ func ParseGetPermissionResponse(rsp *http.Response) (*GetPermissionResponse, err
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest PermissionEnvelope
+		var dest PermissionDetailEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16274,7 +23992,7 @@ func ParseUpdatePermissionResponse(rsp *http.Response) (*UpdatePermissionRespons
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest PermissionEnvelope
+		var dest PermissionDetailEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16331,6 +24049,58 @@ func ParseCreateResourceResponse(rsp *http.Response) (*CreateResourceResponse, e
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetResourceStatisticsResponse parses an HTTP response from a GetResourceStatisticsWithResponse call
+func ParseGetResourceStatisticsResponse(rsp *http.Response) (*GetResourceStatisticsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetResourceStatisticsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ResourceStatisticsEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetResourceTreeResponse parses an HTTP response from a GetResourceTreeWithResponse call
+func ParseGetResourceTreeResponse(rsp *http.Response) (*GetResourceTreeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetResourceTreeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ResourceTreeEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	}
 
@@ -16431,6 +24201,58 @@ func ParseListResourceChildrenResponse(rsp *http.Response) (*ListResourceChildre
 	return response, nil
 }
 
+// ParseMoveResourceResponse parses an HTTP response from a MoveResourceWithResponse call
+func ParseMoveResourceResponse(rsp *http.Response) (*MoveResourceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MoveResourceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ResourceEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListResourcePermissionsResponse parses an HTTP response from a ListResourcePermissionsWithResponse call
+func ParseListResourcePermissionsResponse(rsp *http.Response) (*ListResourcePermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListResourcePermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ResourceReachingListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListRolesResponse parses an HTTP response from a ListRolesWithResponse call
 func ParseListRolesResponse(rsp *http.Response) (*ListRolesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16472,7 +24294,59 @@ func ParseCreateRoleResponse(rsp *http.Response) (*CreateRoleResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest RoleEnvelope
+		var dest RoleDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListRoleTemplatesResponse parses an HTTP response from a ListRoleTemplatesWithResponse call
+func ParseListRoleTemplatesResponse(rsp *http.Response) (*ListRoleTemplatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRoleTemplatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateRoleTemplateResponse parses an HTTP response from a CreateRoleTemplateWithResponse call
+func ParseCreateRoleTemplateResponse(rsp *http.Response) (*CreateRoleTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRoleTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest RoleDetailEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16514,7 +24388,7 @@ func ParseGetRoleResponse(rsp *http.Response) (*GetRoleResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest RoleEnvelope
+		var dest RoleDetailEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16540,7 +24414,33 @@ func ParseUpdateRoleResponse(rsp *http.Response) (*UpdateRoleResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest RoleEnvelope
+		var dest RoleDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRoleHierarchyResponse parses an HTTP response from a GetRoleHierarchyWithResponse call
+func ParseGetRoleHierarchyResponse(rsp *http.Response) (*GetRoleHierarchyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRoleHierarchyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HierarchyEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16612,6 +24512,74 @@ func ParseRemoveRolePermissionResponse(rsp *http.Response) (*RemoveRolePermissio
 	}
 
 	response := &RemoveRolePermissionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseListRoleUsersResponse parses an HTTP response from a ListRoleUsersWithResponse call
+func ParseListRoleUsersResponse(rsp *http.Response) (*ListRoleUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRoleUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RoleHolderListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddRoleUsersResponse parses an HTTP response from a AddRoleUsersWithResponse call
+func ParseAddRoleUsersResponse(rsp *http.Response) (*AddRoleUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddRoleUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RoleAssignedEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveRoleUserResponse parses an HTTP response from a RemoveRoleUserWithResponse call
+func ParseRemoveRoleUserResponse(rsp *http.Response) (*RemoveRoleUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveRoleUserResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

@@ -24,7 +24,7 @@ func TestImport_WritesNothingThatItsSenderMayNotAnyMore(t *testing.T) {
 	} {
 		w.person(name, "operator", "$alpha", "ALPHA", `"$tenant_admin"`)
 		w.token(name)
-		import1 := w.stalled(t, name, `{"kind":"user","email":"by_`+name+`@alpha.example","roles":["tenant_admin"]}`, lose)
+		import1 := w.sentWhileHeld(t, name, `{"kind":"user","email":"by_`+name+`@alpha.example","roles":["tenant_admin"]}`, lose)
 		require.NotContains(t, []string{"done", "running"}, w.ended(t, import1), name)
 		require.Equal(t, []string{}, w.column(t, `SELECT email FROM sentinel.users WHERE email = $1`, "by_"+name+"@alpha.example"), name)
 		// Nobody else makes it go on with rights that are gone.
@@ -36,9 +36,9 @@ func TestImport_WritesNothingThatItsSenderMayNotAnyMore(t *testing.T) {
 	}
 }
 
-// stalled sends a file while the tenant is held, and takes something from the
+// sentWhileHeld sends a file while the tenant is held, and takes something from the
 // sender before it is let go.
-func (w *world) stalled(t *testing.T, as, file, lose string) (id string) {
+func (w *world) sentWhileHeld(t *testing.T, as, file, lose string) (id string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	tx, err := w.owner.Begin(ctx)

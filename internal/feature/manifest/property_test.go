@@ -61,8 +61,8 @@ func flag(t *rapid.T) *bool {
 	}
 }
 
-// workflow is one that the tenant can have.
-func workflow(t *rapid.T) map[string]any {
+// drawnWorkflow is one that the tenant can have.
+func drawnWorkflow(t *rapid.T) map[string]any {
 	return rapid.SampledFrom([]map[string]any{nil, {"states": []any{"a", "b"}, "state": "b"}, {"states": []any{"a"}, "initial": "a", "state_actions": map[string]any{"a": map[string]any{"read": []any{"*"}}}}}).Draw(t, "workflow")
 }
 
@@ -71,7 +71,7 @@ func workflow(t *rapid.T) map[string]any {
 func manifests(t *rapid.T) Manifest {
 	m := Manifest{Version: Version, Resources: []directory.NodeSpec{}, Permissions: []Permission{}, Roles: []directory.RoleSpec{}, Groups: []directory.GroupSpec{}, Fields: []directory.FieldSpec{}, Menus: []MenuItem{}}
 	for i := range rapid.IntRange(0, 4).Draw(t, "nodes") {
-		s := directory.NodeSpec{Type: "t" + fmt.Sprint(i%2), Code: fmt.Sprintf("c%d é", i), Name: rapid.SampledFrom([]string{"", "no", "c0 é"}).Draw(t, "name"), Attributes: object3(t, 0), WorkflowConfig: workflow(t), IsActive: flag(t)}
+		s := directory.NodeSpec{Type: "t" + fmt.Sprint(i%2), Code: fmt.Sprintf("c%d é", i), Name: rapid.SampledFrom([]string{"", "no", "c0 é"}).Draw(t, "name"), Attributes: object3(t, 0), WorkflowConfig: drawnWorkflow(t), IsActive: flag(t)}
 		if i > 0 && rapid.Bool().Draw(t, "below") {
 			s.Parent = m.Resources[i-1].Ref().String()
 		}
