@@ -35,7 +35,7 @@ type ExportIn struct{}
 
 func (s *Service) export(ctx context.Context, _ *ExportIn) (out *Manifest, err error) {
 	tenant, _ := identity.TenantFrom(ctx)
-	without, err := s.without(ctx)
+	without, err := s.without(ctx, true)
 	if err != nil {
 		return nil, err
 	}
@@ -51,16 +51,23 @@ func (s *Service) export(ctx context.Context, _ *ExportIn) (out *Manifest, err e
 }
 
 // without are the kinds of objects that the tenant does not have, since it is
-// without the feature, each with the fault that says so.
-func (s *Service) without(ctx context.Context) (map[string]error, error) {
+// without the feature, each with the fault that says so; and those of which
+// nothing is shown, if shown is set, since the caller may not read their section.
+func (s *Service) without(ctx context.Context, shown bool) (map[string]error, error) {
 	out := map[string]error{}
-	for _, kind := range []string{fieldKind, menuKind} {
-		err := s.Authorize(ctx, httpapi.Permission{Section: apiSection(kind), Action: "read"})
-		switch {
-		case fault.Is(err, fault.FeatureDisabled):
-			out[kind] = err
-		case err != nil && !fault.Is(err, fault.Denied):
-			return nil, err
+	for _, kind := range kinds() {
+		sections := []string{apiSection(kind)}
+		if kind == menuKind {
+			sections = append(sections, apiSection(permissionKind)) // items say who may see what
+		}
+		for _, section := range sections {
+			err := s.Authorize(ctx, httpapi.Permission{Section: section, Action: "read"})
+			switch {
+			case fault.Is(err, fault.FeatureDisabled), shown && fault.Is(err, fault.Denied):
+				out[kind] = err
+			case err != nil && !fault.Is(err, fault.Denied):
+				return nil, err
+			}
 		}
 	}
 	return out, nil
@@ -99,7 +106,7 @@ func (s *state) manifest(without map[string]error, platform bool) (*Manifest, er
 		}
 		document[section(kind)] = list
 	}
-	if !platform {
+	if !platform && without[settingKind] == nil {
 		settings := map[string]any{}
 		for _, o := range s.objects[settingKind] {
 			settings[o.name] = o.members["value"]
@@ -128,7 +135,7 @@ func references(set []*object, x *index) []string {
 
 func (s *Service) plan(ctx context.Context, in *PlanIn) (out *Plan, err error) {
 	tenant, _ := identity.TenantFrom(ctx)
-	if err := s.has(ctx, tenant, &in.Body.Manifest); err != nil {
+	if err := s.has(ctx, tenant, &in.Body.Manifest, true); err != nil {
 		return nil, err
 	}
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
@@ -146,22 +153,25 @@ func (s *Service) plan(ctx context.Context, in *PlanIn) (out *Plan, err error) {
 	return out, err
 }
 
-// has refuses sections that the tenant is without.
-func (s *Service) has(ctx context.Context, tenant uuid.UUID, m *Manifest) error {
+// has refuses sections that the tenant is without, or of which nothing is shown.
+func (s *Service) has(ctx context.Context, tenant uuid.UUID, m *Manifest, shown bool) error {
 	if m.Settings != nil && tenant == identity.PlatformTenant {
 		return fault.InvalidAt("manifest.settings", "must be left out: the platform's own tenant cannot be changed")
 	}
-	without, err := s.without(ctx)
-	switch {
-	case err != nil:
+	without, err := s.without(ctx, shown)
+	if err != nil {
 		return err
-	case m.Fields != nil && without[fieldKind] != nil:
-		return without[fieldKind]
-	case m.Menus != nil:
-		return without[menuKind]
-	default:
-		return nil
 	}
+	given := map[string]bool{
+		settingKind: m.Settings != nil, nodeKind: m.Resources != nil, permissionKind: m.Permissions != nil, roleKind: m.Roles != nil,
+		groupKind: m.Groups != nil, fieldKind: m.Fields != nil, menuKind: m.Menus != nil,
+	}
+	for _, kind := range kinds() {
+		if given[kind] && without[kind] != nil {
+			return without[kind]
+		}
+	}
+	return nil
 }
 
 func (s *Service) apply(ctx context.Context, in *ApplyIn) (out *Plan, err error) {
@@ -169,7 +179,7 @@ func (s *Service) apply(ctx context.Context, in *ApplyIn) (out *Plan, err error)
 	if caller, _ := identity.PrincipalFrom(ctx); caller.IsScoped() {
 		return nil, fault.New(fault.Denied, "A token with a scope applies no manifest. Use one without.")
 	}
-	if err := s.has(ctx, tenant, &in.Body.Manifest); err != nil {
+	if err := s.has(ctx, tenant, &in.Body.Manifest, false); err != nil {
 		return nil, err
 	}
 	// Asked before the transaction begins: an answer can need one of its own.
