@@ -263,6 +263,9 @@ func TestGranting_NobodyGainsWhatTheActorLacked(t *testing.T) {
 			if a.IntN(3) == 0 { // what grants most easily
 				route = pick(a, []string{"POST /users/{id}/roles", "POST /groups/{id}/users", "POST /groups/{id}/roles"})
 			}
+			if route == "POST /imports" || route == "POST /manifest/apply" {
+				actor = pick(a, a.actors[3:])
+			}
 			a.refill(t)
 			path, body := moves[route]()
 			method, _, _ := strings.Cut(route, " ")
@@ -334,6 +337,12 @@ func (a *attack) recruit() {
 		for _, section := range sections {
 			if a.IntN(6) <= strength {
 				list = append(list, `{"name":"api","resource_type":"api","resource_path":"api/`+section+`","actions":`+pick(a, []string{`["*"]`, `["create","update"]`, `["read","delete"]`, `["update"]`})+`}`)
+			}
+		}
+		if strength == 4 { // whoever sends files needs all sections that they write
+			list = list[:1]
+			for _, section := range sections {
+				list = append(list, `{"name":"api","resource_type":"api","resource_path":"api/`+section+`","actions":["create","read","update"]}`)
 			}
 		}
 		if strength == 5 {
