@@ -145,8 +145,14 @@ func (s *Service) writePart(ctx context.Context, w *change.Write, m *models.Impo
 	if w.Judge.Voids(m.TokenEpoch, m.CreatedAt) {
 		return nil, fault.New(fault.TokenRevoked, "The sessions of whoever started the import have been ended since. Send the file again.")
 	}
-	if err := errors.Join(s.may(ctx, httpapi.Permission{Section: "imports", Action: "create"}), s.permitted(ctx, kind)); err != nil {
-		return nil, err
+	for _, p := range append(kind.needs(), httpapi.Permission{Section: "imports", Action: "create"}) {
+		// The engine judges conditions, the judge what was taken a moment ago.
+		if err := s.may(ctx, p); err != nil {
+			return nil, err
+		}
+		if !w.Judge.May(p.Section, p.Action) {
+			return nil, httpapi.Denied(p)
+		}
 	}
 	rows, err := s.open(p)
 	if err != nil {
