@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -214,6 +215,26 @@ func TestConfirm_EndsWhenItIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, confirm(ctx, silent, io.Discard, &changePlan{}, applyOptions{terminal: true}), errNotApplied)
+}
+
+func TestApply_SaysWhatIsUnknownAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if strings.HasSuffix(r.URL.Path, "/apply") {
+			cancel()
+			<-r.Context().Done()
+			return
+		}
+		_, _ = io.WriteString(w, `{"data":{"changes":[{"action":"create","kind":"role","name":"a","after":{"name":"a"}}],"summary":{"create":1},"digest":"d"}}`)
+	}))
+	t.Cleanup(server.Close)
+	o := applyOptions{remote: remote{server: server.URL, token: "t"}, files: []string{"-"}, yes: true, output: "text"}
+	err := apply(ctx, strings.NewReader("version: 1\nroles: [{name: a}]"), io.Discard, o)
+	require.ErrorIs(t, err, errInterrupted)
+	require.ErrorContains(t, err, "--dry-run tells")
 }
 
 func TestShowPlan_ColoursWhereThereIsATerminal(t *testing.T) {
