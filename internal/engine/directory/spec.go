@@ -1,9 +1,7 @@
 package directory
 
 import (
-	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -32,16 +30,16 @@ type RoleSpec struct {
 
 // Validate returns every offending member, with prefix before its path.
 func (s *RoleSpec) Validate(prefix string) []fault.Field {
-	c := checker{prefix: prefix}
-	c.length("name", s.Name, 1, 100)
-	c.length("display_name", s.DisplayName, 0, 255)
-	c.length("description", s.Description, 0, 2000)
+	c := Checker{Prefix: prefix}
+	c.Length("name", s.Name, 1, 100)
+	c.Length("display_name", s.DisplayName, 0, 255)
+	c.Length("description", s.Description, 0, 2000)
 	if s.Priority < 0 || s.Priority > 899 {
-		c.add("priority", "must be between 0 and 899")
+		c.Add("priority", "must be between 0 and 899")
 	}
 	c.unlike("parent", s.Parent, s.Name)
-	c.once("permissions", s.Permissions)
-	return c.fields
+	c.Once("permissions", s.Permissions)
+	return c.Fields
 }
 
 // GroupSpec is a group in a file.
@@ -57,13 +55,13 @@ type GroupSpec struct {
 
 // Validate returns every offending member, with prefix before its path.
 func (s *GroupSpec) Validate(prefix string) []fault.Field {
-	c := checker{prefix: prefix}
-	c.length("name", s.Name, 1, 100)
-	c.length("display_name", s.DisplayName, 0, 255)
-	c.length("description", s.Description, 0, 2000)
+	c := Checker{Prefix: prefix}
+	c.Length("name", s.Name, 1, 100)
+	c.Length("display_name", s.DisplayName, 0, 255)
+	c.Length("description", s.Description, 0, 2000)
 	c.unlike("parent", s.Parent, s.Name)
-	c.once("roles", s.Roles)
-	return c.fields
+	c.Once("roles", s.Roles)
+	return c.Fields
 }
 
 // NodeSpec is a registered node of the tree in a file.
@@ -83,13 +81,13 @@ func (s *NodeSpec) Ref() NodeRef { return NodeRef{Type: s.Type, Code: s.Code} }
 
 // Validate returns every offending member, with prefix before its path.
 func (s *NodeSpec) Validate(prefix string) []fault.Field {
-	c := checker{prefix: prefix, fields: ValidNode(s.Type, s.Code, prefix)}
-	c.length("name", s.Name, 0, 255)
+	c := Checker{Prefix: prefix, Fields: ValidNode(s.Type, s.Code, prefix)}
+	c.Length("name", s.Name, 0, 255)
 	if s.Parent != "" {
 		c.node("parent", s.Parent)
 		c.unlike("parent", s.Parent, s.Ref().String())
 	}
-	return c.fields
+	return c.Fields
 }
 
 // PermissionSpec is a permission in a file. Exactly one of resource_path and
@@ -124,21 +122,21 @@ func (s *PermissionSpec) Input(node uuid.UUID) *PermissionInput {
 // Validate returns every offending member, with prefix before its path. Whether
 // there is such a node is not asked.
 func (s *PermissionSpec) Validate(prefix string) []fault.Field {
-	c := checker{prefix: prefix}
-	c.length("name", s.Name, 1, 255)
-	c.length("resource_path", s.ResourcePath, 0, 512)
+	c := Checker{Prefix: prefix}
+	c.Length("name", s.Name, 1, 255)
+	c.Length("resource_path", s.ResourcePath, 0, 512)
 	if s.Node != "" && !c.node("node", s.Node) {
-		return c.fields
+		return c.Fields
 	}
 	if n := len(s.Actions); n < 1 || n > 100 {
-		c.add("actions", "must name 1 to 100 actions")
+		c.Add("actions", "must name 1 to 100 actions")
 	}
 	if s.Effect != "" && s.Effect != "allow" && s.Effect != "deny" {
-		c.add("effect", "must be allow or deny")
+		c.Add("effect", "must be allow or deny")
 	}
 	if s.Node == "" && s.ResourcePath == "" {
-		c.add("resource_path", "must be given, or node")
-		return c.fields
+		c.Add("resource_path", "must be given, or node")
+		return c.Fields
 	}
 	for _, f := range s.Input(uuid.Nil).Validate("") {
 		switch f.Path {
@@ -147,9 +145,9 @@ func (s *PermissionSpec) Validate(prefix string) []fault.Field {
 		case "resource_type":
 			f.Path = "resource_path"
 		}
-		c.add(f.Path, f.Message)
+		c.Add(f.Path, f.Message)
 	}
-	return c.fields
+	return c.Fields
 }
 
 // NodeRef names a registered node by what is unique in its tenant.
@@ -162,51 +160,4 @@ func (r NodeRef) String() string { return r.Type + ":" + r.Code }
 func ParseNodeRef(text string) (NodeRef, bool) {
 	typ, code, ok := strings.Cut(text, ":")
 	return NodeRef{Type: typ, Code: code}, ok && engine.CheckType(typ) == "" && engine.CheckResourceID(code) == ""
-}
-
-// checker gathers what is wrong with a spec.
-type checker struct {
-	prefix string
-	fields []fault.Field
-}
-
-func (c *checker) add(path, message string) {
-	c.fields = append(c.fields, fault.Field{Path: c.prefix + path, Message: message})
-}
-
-// length counts characters, as the database does.
-func (c *checker) length(path, text string, least, most int) {
-	switch n := utf8.RuneCountInString(text); {
-	case n < least:
-		c.add(path, "must be given")
-	case n > most:
-		c.add(path, fmt.Sprintf("must be at most %d characters long", most))
-	}
-}
-
-func (c *checker) unlike(path, value, own string) {
-	if value != "" && value == own {
-		c.add(path, "names the object itself")
-	}
-}
-
-func (c *checker) once(path string, list []string) {
-	seen := make(map[string]bool, len(list))
-	for i, v := range list {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if v == "" {
-			c.add(at, "must not be empty")
-		} else if seen[v] {
-			c.add(at, "is there already")
-		}
-		seen[v] = true
-	}
-}
-
-func (c *checker) node(path, text string) bool {
-	_, ok := ParseNodeRef(text)
-	if !ok {
-		c.add(path, "must name a node as type:code, such as app:fleet")
-	}
-	return ok
 }
