@@ -17,15 +17,15 @@ import (
 
 // RoleSpec is a role in a file.
 type RoleSpec struct {
-	Name         string         `json:"name" yaml:"name" minLength:"1" maxLength:"100" doc:"Unique in the tenant. The names of the system roles are reserved."`
-	DisplayName  string         `json:"display_name,omitempty" yaml:"display_name,omitempty" maxLength:"255"`
-	Description  string         `json:"description,omitempty" yaml:"description,omitempty" maxLength:"2000"`
-	Parent       string         `json:"parent,omitempty" yaml:"parent,omitempty" maxLength:"100" doc:"The name of the role of this tenant from which this one inherits."`
-	Priority     int            `json:"priority,omitempty" yaml:"priority,omitempty" minimum:"0" maximum:"899" doc:"Default 0."`
-	IsAssignable *bool          `json:"is_assignable,omitempty" yaml:"is_assignable,omitempty" doc:"Default true."`
-	IsActive     *bool          `json:"is_active,omitempty" yaml:"is_active,omitempty" doc:"Default true."`
-	Metadata     httpapi.Object `json:"metadata,omitempty" yaml:"metadata,omitempty"`
-	Permissions  []string       `json:"permissions,omitzero" yaml:"permissions,omitempty" maxItems:"10000" doc:"The names of the permissions that the role owns."`
+	Name         string         `json:"name" minLength:"1" maxLength:"100" doc:"Unique in the tenant. The names of the system roles are reserved."`
+	DisplayName  string         `json:"display_name,omitempty" maxLength:"255"`
+	Description  string         `json:"description,omitempty" maxLength:"2000"`
+	Parent       string         `json:"parent,omitempty" maxLength:"100" doc:"The name of the role of this tenant from which this one inherits."`
+	Priority     int            `json:"priority,omitempty" minimum:"0" maximum:"899" doc:"Default 0."`
+	IsAssignable *bool          `json:"is_assignable,omitempty" doc:"Default true."`
+	IsActive     *bool          `json:"is_active,omitempty" doc:"Default true."`
+	Metadata     httpapi.Object `json:"metadata,omitempty"`
+	Permissions  []string       `json:"permissions,omitzero" maxItems:"10000" doc:"The names of the permissions that the role owns."`
 }
 
 // Validate returns every offending member, with prefix before its path.
@@ -44,13 +44,13 @@ func (s *RoleSpec) Validate(prefix string) []fault.Field {
 
 // GroupSpec is a group in a file.
 type GroupSpec struct {
-	Name        string         `json:"name" yaml:"name" minLength:"1" maxLength:"100" doc:"Unique in the tenant."`
-	DisplayName string         `json:"display_name,omitempty" yaml:"display_name,omitempty" maxLength:"255"`
-	Description string         `json:"description,omitempty" yaml:"description,omitempty" maxLength:"2000"`
-	Parent      string         `json:"parent,omitempty" yaml:"parent,omitempty" maxLength:"100" doc:"The name of the group that this one is in: its members are members there, too."`
-	IsActive    *bool          `json:"is_active,omitempty" yaml:"is_active,omitempty" doc:"Default true."`
-	Metadata    httpapi.Object `json:"metadata,omitempty" yaml:"metadata,omitempty"`
-	Roles       []string       `json:"roles,omitzero" yaml:"roles,omitempty" maxItems:"1000" doc:"The roles that the group has: names of this tenant's roles or of system roles, or CODE:name for a role of the ancestor with that code."`
+	Name        string         `json:"name" minLength:"1" maxLength:"100" doc:"Unique in the tenant."`
+	DisplayName string         `json:"display_name,omitempty" maxLength:"255"`
+	Description string         `json:"description,omitempty" maxLength:"2000"`
+	Parent      string         `json:"parent,omitempty" maxLength:"100" doc:"The name of the group that this one is in: its members are members there, too."`
+	IsActive    *bool          `json:"is_active,omitempty" doc:"Default true."`
+	Metadata    httpapi.Object `json:"metadata,omitempty"`
+	Roles       []string       `json:"roles,omitzero" maxItems:"1000" doc:"The roles that the group has: names of this tenant's roles or of system roles, or CODE:name for a role of the ancestor with that code."`
 }
 
 // Validate returns every offending member, with prefix before its path.
@@ -66,14 +66,14 @@ func (s *GroupSpec) Validate(prefix string) []fault.Field {
 
 // NodeSpec is a registered node of the tree in a file.
 type NodeSpec struct {
-	Type            string         `json:"type" yaml:"type" minLength:"1" maxLength:"100" doc:"product_family, app, capability, service, entity, page or a type of your own."`
-	Code            string         `json:"code" yaml:"code" minLength:"1" maxLength:"255" doc:"Unique in the tenant for the type."`
-	Name            string         `json:"name,omitempty" yaml:"name,omitempty" maxLength:"255" doc:"Default: the code."`
-	Parent          string         `json:"parent,omitempty" yaml:"parent,omitempty" maxLength:"400" doc:"The node above, as type:code."`
-	Attributes      httpapi.Object `json:"attributes,omitempty" yaml:"attributes,omitempty"`
-	WorkflowEnabled bool           `json:"workflow_enabled,omitempty" yaml:"workflow_enabled,omitempty"`
-	WorkflowConfig  httpapi.Object `json:"workflow_config,omitempty" yaml:"workflow_config,omitempty"`
-	IsActive        *bool          `json:"is_active,omitempty" yaml:"is_active,omitempty" doc:"Default true."`
+	Type            string         `json:"type" minLength:"1" maxLength:"100" doc:"product_family, app, capability, service, entity, page or a type of your own."`
+	Code            string         `json:"code" minLength:"1" maxLength:"255" doc:"Unique in the tenant for the type."`
+	Name            string         `json:"name,omitempty" maxLength:"255" doc:"Default: the code."`
+	Parent          string         `json:"parent,omitempty" maxLength:"400" doc:"The node above, as type:code."`
+	Attributes      httpapi.Object `json:"attributes,omitempty"`
+	WorkflowEnabled bool           `json:"workflow_enabled,omitempty"`
+	WorkflowConfig  httpapi.Object `json:"workflow_config,omitempty"`
+	IsActive        *bool          `json:"is_active,omitempty" doc:"Default true."`
 }
 
 // Ref is the node as others name it.
@@ -93,14 +93,14 @@ func (s *NodeSpec) Validate(prefix string) []fault.Field {
 // PermissionSpec is a permission in a file. Exactly one of resource_path and
 // node says what it is about.
 type PermissionSpec struct {
-	Name             string            `json:"name" yaml:"name" minLength:"1" maxLength:"255" doc:"Roles name the permission by it."`
-	ResourcePath     string            `json:"resource_path,omitempty" yaml:"resource_path,omitempty" maxLength:"512" doc:"type/glob, such as vessel/* or page/reports/**."`
-	Node             string            `json:"node,omitempty" yaml:"node,omitempty" maxLength:"400" doc:"A registered node, as type:code; its whole subtree is meant."`
-	Actions          []string          `json:"actions" yaml:"actions" minItems:"1" maxItems:"100" doc:"* stands for every action."`
-	Effect           string            `json:"effect,omitempty" yaml:"effect,omitempty" enum:"allow,deny" doc:"Default allow."`
-	Conditions       httpapi.Object    `json:"conditions,omitempty" yaml:"conditions,omitempty" doc:"Default: none."`
-	FieldPermissions map[string]string `json:"field_permissions,omitempty" yaml:"field_permissions,omitempty" doc:"Fields by name: read, write or hidden. Default: none named."`
-	IsActive         *bool             `json:"is_active,omitempty" yaml:"is_active,omitempty" doc:"Default true."`
+	Name             string            `json:"name" minLength:"1" maxLength:"255" doc:"Roles name the permission by it."`
+	ResourcePath     string            `json:"resource_path,omitempty" maxLength:"512" doc:"type/glob, such as vessel/* or page/reports/**."`
+	Node             string            `json:"node,omitempty" maxLength:"400" doc:"A registered node, as type:code; its whole subtree is meant."`
+	Actions          []string          `json:"actions" minItems:"1" maxItems:"100" doc:"* stands for every action."`
+	Effect           string            `json:"effect,omitempty" enum:"allow,deny" doc:"Default allow."`
+	Conditions       httpapi.Object    `json:"conditions,omitempty" doc:"Default: none."`
+	FieldPermissions map[string]string `json:"field_permissions,omitempty" doc:"Fields by name: read, write or hidden. Default: none named."`
+	IsActive         *bool             `json:"is_active,omitempty" doc:"Default true."`
 }
 
 // Input is the permission as the API takes it. node is the id of the node that
