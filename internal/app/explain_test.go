@@ -126,6 +126,8 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		}
 	}
 	p := newPlanner(t, w)
+	// The second call of these runs less than the first.
+	once := []string{"subject", "a write"}
 	for _, hot := range []struct {
 		name string
 		do   func(*testing.T)
@@ -198,7 +200,9 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		t.Run(hot.name, func(t *testing.T) {
 			// From the sixth time on PostgreSQL may keep one plan for all parameters.
 			for range 6 {
-				hot.do(t)
+				if !slices.Contains(once, hot.name) {
+					hot.do(t)
+				}
 			}
 			p.take(t)
 			hot.do(t)
