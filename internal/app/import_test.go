@@ -222,13 +222,8 @@ func TestImport_IsCancelledAndResumed(t *testing.T) {
 	w := newWorld(t)
 	release := w.stalled(t)
 	first := w.upload("admin", "kind=users", jsonLines, `{"email":"one@alpha.example"}`).at("data.id").(string)
-	w.play(t, []scenario{
-		{name: "resume what has not failed", as: "admin", route: "POST /imports/{id}/resume", path: "/imports/" + first + "/resume", status: 409, code: "CONFLICT"},
-		{name: "cancel", as: "admin", route: "POST /imports/{id}/cancel", path: "/imports/" + first + "/cancel", status: 200, want: map[string]any{"data.status": "cancelled"}, audit: []string{"import.cancel success"}, writes: []string{"imports", "import_parts"}},
-		{name: "cancel again", as: "admin", route: "POST /imports/{id}/cancel", path: "/imports/" + first + "/cancel", status: 409, code: "CONFLICT"},
-		{name: "resume what is cancelled", as: "admin", route: "POST /imports/{id}/resume", path: "/imports/" + first + "/resume", status: 409, code: "CONFLICT"},
-		{name: "list the cancelled", as: "admin", route: "GET /imports", path: "/imports?status=cancelled", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.id": first}},
-	})
+	w.ids["first"] = first
+	w.play(t, cancelScenarios())
 	release()
 	// The account behind it is deactivated before its turn.
 	w.make("importer", "admin", "", "/users", w.expand(`{"email":"importer@alpha.example","roles":["$tenant_admin"]}`))
@@ -239,7 +234,15 @@ func TestImport_IsCancelledAndResumed(t *testing.T) {
 	require.Contains(t, out.at("data.error"), "can no longer be used")
 	require.Empty(t, w.column(t, "SELECT id::text FROM sentinel.users WHERE email IN ('one@alpha.example', 'two@alpha.example')"))
 	w.make("", "admin", "", "/users/bulk", w.expand(`{"operation":"activate","user_ids":["$importer"]}`))
-	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPost, path: "/imports/" + second + "/resume"}).status)
+	// Its sessions have ended: nobody but the sender itself makes it go on.
+	delete(w.tokens, "importer")
+	w.ids["second"] = second
+	for i, row := range resumeScenarios() {
+		release := w.stalled(t)
+		w.play(t, []scenario{row})
+		release()
+		require.Equal(t, []string{"failed", "done"}[i], w.finished("admin", second).at("data.status"), row.name)
+	}
 	require.Equal(t, "1 0 0 0", counts(w.finished("admin", second)))
 	// One whose role was taken may not go on either.
 	w.make("importer_too", "admin", "", "/users", w.expand(`{"email":"importer_too@alpha.example","roles":["$tenant_admin"]}`))
@@ -322,14 +325,10 @@ func TestImport_HappensOnceOnTwoReplicas(t *testing.T) {
 	require.Empty(t, w.column(t, "SELECT id::text FROM sentinel.import_parts"))
 }
 
-func TestScenarios_Imports(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	done := w.imported("admin", "kind=users&source=a.jsonl", jsonLines, `{"email":"one@alpha.example"}`+"\n[]").at("data.id").(string)
-	w.ids["done"] = done
-	release := w.stalled(t)
+// importScenarios are played while imports wait; "$done" is one that is done.
+func importScenarios() []scenario {
 	file := map[string]string{"Content-Type": jsonLines}
-	w.play(t, []scenario{
+	return []scenario{
 		{name: "import", as: "admin", route: "POST /imports", path: "/imports?kind=users&source=b.jsonl", body: `{"email":"two@alpha.example"}`, header: file, status: 202, save: "waiting", want: map[string]any{
 			"data.kind": "users", "data.format": "jsonl", "data.source": "b.jsonl", "data.status": "pending", "data.total": 1, "data.processed": 0, "data.tenant_id": "$alpha", "data.created_by": "$admin",
 			"data.sha256": "4163df03a8328cb6466f7c4a979124293fac52c0537cdaaea094d7a5652d26ee",
@@ -342,7 +341,36 @@ func TestScenarios_Imports(t *testing.T) {
 		{name: "read", as: "admin", route: "GET /imports/{id}", path: "/imports/$done", status: 200, want: map[string]any{"data.status": "done", "data.total": 2, "data.created": 1, "data.refused": 1, "data.processed": 2}},
 		{name: "refusals", as: "admin", route: "GET /imports/{id}/refusals", path: "/imports/$done/refusals", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.line": 2, "data.0.reason": "must be a JSON object"}},
 		{name: "cancel what is done", as: "admin", route: "POST /imports/{id}/cancel", path: "/imports/$done/cancel", status: 409, code: "CONFLICT"},
-	})
+	}
+}
+
+// cancelScenarios are played while "$first" waits.
+func cancelScenarios() []scenario {
+	return []scenario{
+		{name: "resume what has not failed", as: "admin", route: "POST /imports/{id}/resume", path: "/imports/$first/resume", status: 409, code: "CONFLICT"},
+		{name: "cancel", as: "admin", route: "POST /imports/{id}/cancel", path: "/imports/$first/cancel", status: 200, want: map[string]any{"data.status": "cancelled"}, audit: []string{"import.cancel success"}, writes: []string{"imports", "import_parts"}},
+		{name: "cancel again", as: "admin", route: "POST /imports/{id}/cancel", path: "/imports/$first/cancel", status: 409, code: "CONFLICT"},
+		{name: "resume what is cancelled", as: "admin", route: "POST /imports/{id}/resume", path: "/imports/$first/resume", status: 409, code: "CONFLICT"},
+		{name: "list the cancelled", as: "admin", route: "GET /imports", path: "/imports?status=cancelled", status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.id": "$first"}},
+	}
+}
+
+// resumeScenarios are played one by one; "$second" failed, since its sender was
+// deactivated.
+func resumeScenarios() []scenario {
+	return []scenario{
+		{name: "resume another's", as: "admin", route: "POST /imports/{id}/resume", path: "/imports/$second/resume", status: 200, want: map[string]any{"data.status": "pending"}, audit: []string{"import.resume success"}, writes: []string{"imports"}},
+		{name: "resume one's own", as: "importer", route: "POST /imports/{id}/resume", path: "/imports/$second/resume", status: 200, want: map[string]any{"data.status": "pending"}, audit: []string{"import.resume success"}, writes: []string{"imports"}},
+	}
+}
+
+func TestScenarios_Imports(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	done := w.imported("admin", "kind=users&source=a.jsonl", jsonLines, `{"email":"one@alpha.example"}`+"\n[]").at("data.id").(string)
+	w.ids["done"] = done
+	release := w.stalled(t)
+	w.play(t, importScenarios())
 	release()
 	require.Equal(t, "1 0 0 0", counts(w.finished("admin", w.ids["waiting"])))
 }

@@ -31,9 +31,9 @@ func allScenarios() []scenario {
 		navigationScenarios(),
 		directoryScenarios(),
 		manifestScenarios(),
-		manifestScenarios(),
-		fieldScenarios(),
-		navigationScenarios(),
+		importScenarios(),
+		cancelScenarios(),
+		resumeScenarios(),
 	)
 }
 
@@ -86,6 +86,8 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"POST /users/{id}/change-password":             "one's own, with the current one",
 		"POST /permissions/check":                      "a question",
 		"POST /manifest/plan":                          "a question",
+		"POST /imports/{id}/cancel":                    "it ends an import",
+		"POST /imports/{id}/resume":                    "an import goes on with the rights of whoever sent it",
 		"POST /permissions/batch-check":                "a question",
 		"POST /field-definitions/validate":             "a question",
 		"POST /navigation/customize":                   "what the own menu shows, which decides nothing",

@@ -288,9 +288,10 @@ func (w *world) token(name string) string {
 		w.tokens[name] = w.login(who[0], who[1], password)
 		return w.tokens[name]
 	}
-	tenant := map[string]string{"ALPHA": "alpha", "BETA": "beta", "ALPHA-EU": "sub"}[who[0]]
+	tenant := map[string]string{"ALPHA": "alpha", "BETA": "beta", "ALPHA-EU": "sub", "PLATFORM": "platform"}[who[0]]
 	c := w.claims(name, tenant)
 	c.ExpiresAt = c.IssuedAt.Add(time.Hour)
+	require.NoError(w.t, w.owner.QueryRow(w.t.Context(), "SELECT token_epoch FROM sentinel.users WHERE id = $1", w.ids[name]).Scan(&c.Epoch))
 	token, err := crypto.Signer{Issuer: "sentinel", Audience: "sentinel"}.Sign(c, w.signingKeyOf())
 	require.NoError(w.t, err)
 	w.tokens[name] = token

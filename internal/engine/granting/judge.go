@@ -180,6 +180,15 @@ func (j *Judge) Admin() bool { return j.admin }
 // counts, for writes that are made after the call that began them.
 func (j *Judge) Voids(epoch int, issued time.Time) bool { return j.account.Voids(epoch, issued) }
 
+// May reports whether the actor has a permission for action on a section of the
+// API, as the transaction sees it: for writes that are made after the call that
+// began them. Whether its conditions hold is the engine's to say.
+func (j *Judge) May(section, action string) bool {
+	return slices.ContainsFunc(j.held, func(g *grants.Grant) bool {
+		return g.IsAPI() && g.Effect == grants.Allow && g.HasAction(action) && g.Pattern.Match(grants.APIType, section)
+	})
+}
+
 // Check refuses the write if by it somebody gains what the actor may not give.
 // It is called after the write, in the same transaction, so that it judges what
 // will be. The fault names what is missing.

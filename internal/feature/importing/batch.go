@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -33,6 +34,11 @@ type batch struct {
 	events                      []audit.Event
 	refusals                    []models.ImportRefusal
 	created, updated, unchanged int
+
+	// until is when the batch leaves what is not decided yet to another, so that
+	// others can write in the tenant, and left are those rows.
+	until time.Time
+	left  []row
 }
 
 // changed is all that the batch changed, for the granting rule.
@@ -62,7 +68,8 @@ func (b *batch) add(o *batch) {
 
 // run writes the rows that may be written and refuses the others. Rows are
 // written together. Where the database or the granting rule refuses them
-// together they are halved, until it is known which are at fault.
+// together they are halved, until it is known which are at fault: each attempt
+// reads the graph again. At least one row is decided.
 func (b *batch) run(rows []row) error {
 	if len(rows) == 0 {
 		return nil
@@ -98,6 +105,10 @@ func (b *batch) run(rows []row) error {
 	}
 	if err := b.run(rows[:len(rows)/2]); err != nil {
 		return err
+	}
+	if time.Now().After(b.until) {
+		b.left = append(b.left, rows[len(rows)/2:]...)
+		return nil
 	}
 	return b.run(rows[len(rows)/2:])
 }

@@ -66,11 +66,15 @@ WHERE r.is_active`).Scan(&rows).Error
 		return nil, fmt.Errorf("find roles: %w", err)
 	}
 	found := make(map[string]usable, len(rows))
+	own := func(r usable) bool { return r.TenantID == b.tenant || r.Type == "system" }
 	for _, r := range rows {
-		if r.TenantID == b.tenant || r.Type == "system" {
-			found[r.Name] = r
-		} else {
+		if !own(r) {
 			found[r.Code+":"+r.Name] = r
+		}
+	}
+	for _, r := range rows { // a role of the tenant's can have such a name, too
+		if own(r) {
+			found[r.Name] = r
 		}
 	}
 	return found, nil

@@ -269,6 +269,11 @@ const untouched = 10 * time.Minute
 
 // resume goes on with an import.
 func (s *Service) resume(ctx context.Context, in *IDIn) (out *Import, err error) {
+	caller, _ := identity.PrincipalFrom(ctx)
+	account, err := s.write.Engine.Account(ctx, caller.HomeTenantID, caller.UserID)
+	if err != nil {
+		return nil, err
+	}
 	err = s.write.Plain(ctx, func(w *change.Write) error {
 		m, err := locked(ctx, w, in.ID)
 		if err != nil {
@@ -287,6 +292,9 @@ func (s *Service) resume(ctx context.Context, in *IDIn) (out *Import, err error)
 		}
 		before := view(m)
 		m.Status, m.Error, m.FinishedAt = pending, "", nil
+		if m.CreatedBy != nil && *m.CreatedBy == caller.UserID && *m.CreatedByTenant == caller.HomeTenantID {
+			m.TokenEpoch = account.TokenEpoch // its sender again, in a session of today
+		}
 		if err := s.cfg.Queue.Insert(ctx, w.Tx, Job{Tenant: m.TenantID, Import: m.ID}, jobs.Options{}); err != nil {
 			return err
 		}

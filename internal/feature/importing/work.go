@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -33,6 +34,14 @@ func (j Job) TenantID() uuid.UUID { return j.Tenant }
 
 // errRehearsed takes back what a dry run wrote.
 var errRehearsed = errors.New("dry run")
+
+const (
+	// holdFor is about how long rows that are refused one by one hold the tenant
+	// against all others who grant something in it; rehearseFor is that of a dry
+	// run, which decides all of its rows in one transaction.
+	holdFor     = 5 * time.Second
+	rehearseFor = 30 * time.Second
+)
 
 // work writes part after part, each in one transaction with the note that it is
 // written, so that it happens once whatever becomes of the process.
@@ -101,11 +110,11 @@ func (s *Service) step(ctx context.Context, id uuid.UUID) (over bool, err error)
 			return granting.Change{}, fault.Conflict("", "What was left of the file is no longer kept. Import it again: what is written already does not change.")
 		}
 		if p != nil {
-			if b, err = s.writePart(ctx, w, m, p); err != nil {
+			if b, err = s.writePart(ctx, w, m, p, time.Now().Add(holdFor)); err != nil {
 				return granting.Change{}, err
 			}
-			if err := w.Delete(p).Error; err != nil {
-				return granting.Change{}, fmt.Errorf("forget a written part: %w", err)
+			if err := s.replace(w, p, b.left); err != nil {
+				return granting.Change{}, err
 			}
 			if p, err = next(w.Tx, m); err != nil {
 				return granting.Change{}, err
@@ -131,19 +140,25 @@ func next(tx *db.Tx, m *models.Import) (*models.ImportPart, error) {
 }
 
 // writePart writes the rows of a part that may be written.
-func (s *Service) writePart(ctx context.Context, w *change.Write, m *models.Import, p *models.ImportPart) (*batch, error) {
+func (s *Service) writePart(ctx context.Context, w *change.Write, m *models.Import, p *models.ImportPart, until time.Time) (*batch, error) {
 	kind := Kind(p.Kind)
 	if w.Judge.Voids(m.TokenEpoch, m.CreatedAt) {
 		return nil, fault.New(fault.TokenRevoked, "The sessions of whoever started the import have been ended since. Send the file again.")
 	}
-	if err := errors.Join(s.may(ctx, httpapi.Permission{Section: "imports", Action: "create"}), s.permitted(ctx, kind)); err != nil {
-		return nil, err
+	for _, p := range append(kind.needs(), httpapi.Permission{Section: "imports", Action: "create"}) {
+		// The engine judges conditions, the judge what was taken a moment ago.
+		if err := s.may(ctx, p); err != nil {
+			return nil, err
+		}
+		if !w.Judge.May(p.Section, p.Action) {
+			return nil, httpapi.Denied(p)
+		}
 	}
 	rows, err := s.open(p)
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{ctx: ctx, w: w, s: s, kind: kind, id: m.ID, tenant: m.TenantID}
+	b := &batch{ctx: ctx, w: w, s: s, kind: kind, id: m.ID, tenant: m.TenantID, until: until}
 	if err := b.run(rows); err != nil {
 		return nil, err
 	}
@@ -177,6 +192,7 @@ func finish(w *change.Write, m *models.Import, b *batch, over bool) error {
 // would come of it.
 func (s *Service) rehearse(ctx context.Context, m *models.Import) error {
 	var parts []*batch
+	until := time.Now().Add(rehearseFor)
 	err := s.write.Granting(ctx, "import.rehearse", func(w *change.Write) (granting.Change, error) {
 		parts = nil
 		var all []models.ImportPart
@@ -188,9 +204,12 @@ func (s *Service) rehearse(ctx context.Context, m *models.Import) error {
 			if w.Judge, err = granting.Begin(ctx, w.Tx, w.Now); err != nil {
 				return granting.Change{}, err
 			}
-			b, err := s.writePart(ctx, w, m, &all[i])
+			b, err := s.writePart(ctx, w, m, &all[i], until)
 			if err != nil {
 				return granting.Change{}, err
+			}
+			if len(b.left) > 0 || time.Now().After(until) {
+				return granting.Change{}, fault.Conflict("", "A dry run of this file takes too long, during which nobody else can grant anything. Try a part of the file.")
 			}
 			parts = append(parts, b)
 		}

@@ -20,6 +20,8 @@ type applier struct {
 	digest  string
 	// parents are what there will be, by kind and name.
 	parents map[string]map[string]*object
+	// named are what there was and what there will be, by kind and name.
+	named map[string][2]map[string]*object
 }
 
 // apply writes all steps and returns what they are together, for the judge: as

@@ -140,12 +140,16 @@ func (a *applier) lookup(kind, name string) []*object {
 	if name == "" {
 		return nil
 	}
+	if a.named == nil {
+		a.named = map[string][2]map[string]*object{}
+	}
+	if _, known := a.named[kind]; !known {
+		a.named[kind] = [2]map[string]*object{names(a.current.objects[kind]), names(a.outcome.result[kind])}
+	}
 	var found []*object
-	for _, list := range [][]*object{a.current.objects[kind], a.outcome.result[kind]} {
-		for _, o := range list {
-			if o.name == name && o.id != uuid.Nil {
-				found = append(found, o)
-			}
+	for _, byName := range a.named[kind] {
+		if o := byName[name]; o != nil && o.id != uuid.Nil {
+			found = append(found, o)
 		}
 	}
 	return found

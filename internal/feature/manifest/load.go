@@ -28,6 +28,10 @@ func mostObjects(kind string) int {
 	}
 }
 
+// mostPairs bounds the permissions that roles own and the roles that groups have,
+// each kind together: there can be as many as the product of the two.
+const mostPairs = 200_000
+
 // loader reads a tenant's state in one transaction.
 type loader struct {
 	*db.Tx
@@ -182,8 +186,17 @@ func (l *loader) owned() {
 SELECT role_id AS holder, permission_id AS member
 FROM sentinel.role_permissions
 WHERE tenant_id = @tenant
-ORDER BY role_id, permission_id`)
+ORDER BY role_id, permission_id
+LIMIT 200001`)
+	l.bound(len(rows), roleKind)
 	l.link(rows)
+}
+
+// bound ends the reading of a tenant whose sets are too large.
+func (l *loader) bound(pairs int, kind string) {
+	if pairs > mostPairs && l.err == nil {
+		l.err = fault.Conflict("", "The tenant's %ss have more than %d %s together; that many are not kept in a manifest.", kind, mostPairs, setMember(kind))
+	}
 }
 
 func (l *loader) link(rows []link) {
@@ -255,7 +268,9 @@ func (l *loader) granted() {
 SELECT group_id AS holder, role_id AS member, role_tenant_id
 FROM sentinel.group_roles
 WHERE tenant_id = @tenant
-ORDER BY group_id, role_id`)
+ORDER BY group_id, role_id
+LIMIT 200001`)
+	l.bound(len(rows), groupKind)
 	for _, r := range rows {
 		if l.byID[r.Member] == nil {
 			o := &object{kind: roleKind, name: r.Member.String(), id: r.Member, fixed: true, owner: r.RoleTenantID, inactive: true}

@@ -151,6 +151,7 @@ func gather[S any](g *gatherer, kind string, specs []S, make func(*S) (*object, 
 	}
 	seen := map[string]bool{}
 	list := []*object{}
+	pairs := 0
 	for i := range specs {
 		o, err := make(&specs[i])
 		if err != nil {
@@ -167,6 +168,11 @@ func gather[S any](g *gatherer, kind string, specs []S, make func(*S) (*object, 
 		}
 		seen[name] = true
 		list = append(list, o)
+		pairs += len(o.refs)
+	}
+	if pairs > mostPairs {
+		g.err = fault.InvalidAt("manifest."+section(kind), "have more than %d %s together", mostPairs, setMember(kind))
+		return
 	}
 	g.wanted[kind] = list
 }
@@ -329,7 +335,7 @@ func (o *outcome) view(revision int64) *Plan {
 			out.Summary.Delete++
 		}
 		out.Changes = append(out.Changes, c)
-		all.WriteString(canonical([]any{c.Action, c.Kind, c.Name, s.identity(), c.Before, c.After, fmt.Sprint(c.Takes)}))
+		all.WriteString(canonical([]any{c.Action, c.Kind, c.Name, s.identity(), c.Before, c.After, fmt.Sprint(c.Takes), s.members()}))
 	}
 	sum := sha256.Sum256([]byte(all.String()))
 	out.Digest = hex.EncodeToString(sum[:])
@@ -341,6 +347,25 @@ func (s *step) identity() string {
 		return ""
 	}
 	return s.before.id.String()
+}
+
+// members tells the set that an object will have from another of the same names.
+func (s *step) members() []any {
+	if s.after == nil {
+		return nil
+	}
+	list := make([]string, len(s.after.set))
+	for i, o := range s.after.set {
+		if list[i] = o.self().id.String(); o.self().id == uuid.Nil {
+			list[i] = o.name + " " + o.key()
+		}
+	}
+	slices.Sort(list)
+	out := make([]any, len(list))
+	for i, text := range list {
+		out[i] = text
+	}
+	return out
 }
 
 // change shows a step: of an update the members that differ alone.

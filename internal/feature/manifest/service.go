@@ -165,11 +165,12 @@ func (s *Service) has(ctx context.Context, tenant uuid.UUID, m *Manifest) error 
 	if err != nil {
 		return err
 	}
-	for kind, given := range map[string]bool{
+	given := map[string]bool{
 		settingKind: m.Settings != nil, nodeKind: m.Resources != nil, permissionKind: m.Permissions != nil, roleKind: m.Roles != nil,
 		groupKind: m.Groups != nil, fieldKind: m.Fields != nil, menuKind: m.Menus != nil,
-	} {
-		if given && without[kind] != nil {
+	}
+	for _, kind := range kinds() {
+		if given[kind] && without[kind] != nil {
 			return without[kind]
 		}
 	}

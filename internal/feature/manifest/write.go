@@ -238,7 +238,7 @@ AND id IN (SELECT CAST(x AS uuid) FROM jsonb_array_elements_text($1::jsonb) x)`,
 // what they lack.
 func (a *applier) saveSets(kind, name, holder, member string) error {
 	caller, _ := identity.PrincipalFrom(a.ctx)
-	var gone, made []map[string]any
+	var gone, made []pair
 	for _, s := range a.of(kind) {
 		if s.after == nil {
 			continue
@@ -250,38 +250,48 @@ func (a *applier) saveSets(kind, name, holder, member string) error {
 			}
 		}
 		for _, o := range difference(s) {
-			row := map[string]any{
-				"holder": s.after.id, "member": o.id, "owner": o.owner, "by": caller.UserID, "by_tenant": caller.HomeTenantID,
-			}
-			if has[o] {
-				gone = append(gone, row)
+			if p := (pair{Holder: s.after.id, Member: o.id, Owner: o.owner}); has[o] {
+				gone = append(gone, p)
 			} else {
-				made = append(made, row)
+				made = append(made, p)
 			}
 		}
 	}
-	if len(gone) > 0 {
+	for some := range slices.Chunk(gone, pairsAtOnce) {
 		err := a.exec(`
 DELETE FROM `+name+` o
 USING jsonb_to_recordset($1::jsonb) AS x (holder uuid, member uuid)
 WHERE o.tenant_id = $2
 AND o.`+holder+` = x.holder
-AND o.`+member+` = x.member`, gone, a.tenant)
+AND o.`+member+` = x.member`, some, a.tenant)
 		if err != nil {
 			return err
 		}
-	}
-	if len(made) == 0 {
-		return nil
 	}
 	more, value := "", ""
 	if kind == groupKind {
 		more, value = ", role_tenant_id", ", x.owner"
 	}
-	return a.exec(`
+	for some := range slices.Chunk(made, pairsAtOnce) {
+		err := a.exec(`
 INSERT INTO `+name+` (tenant_id, `+holder+`, `+member+`, granted_by, granted_by_tenant`+more+`)
-SELECT $2, x.holder, x.member, x.by, x.by_tenant`+value+`
-FROM jsonb_to_recordset($1::jsonb) AS x (holder uuid, member uuid, owner uuid, by uuid, by_tenant uuid)`, made, a.tenant)
+SELECT $2, x.holder, x.member, $3, $4`+value+`
+FROM jsonb_to_recordset($1::jsonb) AS x (holder uuid, member uuid, owner uuid)`, some, a.tenant, caller.UserID, caller.HomeTenantID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pairsAtOnce is how many pairs one statement writes.
+const pairsAtOnce = 20_000
+
+// pair is one object in the set of another.
+type pair struct {
+	Holder uuid.UUID `json:"holder"`
+	Member uuid.UUID `json:"member"`
+	Owner  uuid.UUID `json:"owner"`
 }
 
 // writeSettings writes those that change, and leaves the others as they are.
