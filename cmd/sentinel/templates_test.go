@@ -33,8 +33,7 @@ roles:
     display_name: Invoice viewer
     description: Reads every invoice.
     priority: 100
-    permissions:
-      - invoice viewer
+    permissions: [invoice viewer]
 `, out)
 	out, err = run(t, "templates", "approver", "--type", "invoice", "--role", "payers", "-o", "json")
 	require.NoError(t, err)

@@ -185,6 +185,24 @@ FROM sentinel.users u WHERE external_id = 'ann'`))
 	require.Equal(t, []string{"1 role reader permissions[0]", "2 permission Twin name"}, w.refused("admin", out))
 }
 
+func TestImport_LeavesFieldsOfAPermissionThatARowDoesNotName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stored := func() string {
+		return w.column(t, "SELECT effect || ' ' || CAST(field_permissions AS text) || ' ' || CAST(conditions AS text) FROM sentinel.permissions WHERE name = 'Costs'")[0]
+	}
+	row := `{"kind":"permission","name":"Costs","resource_path":"vessel/*","actions":["read"]`
+	require.Equal(t, "1 0 0 0", counts(w.imported("admin", "", jsonLines, row+`,"field_permissions":{"cost":"hidden"},"conditions":{"action.x":1}}`)))
+	require.Equal(t, "0 0 1 0", counts(w.imported("admin", "", jsonLines, row+`}`)))
+	require.Equal(t, `allow {"cost": "hidden"} {"action.x": 1}`, stored())
+	out := w.imported("admin", "", jsonLines, row+`,"effect":"deny"}`)
+	require.Equal(t, []string{"1 permission Costs field_permissions"}, w.refused("admin", out), "fields on a deny would mislead")
+	require.Equal(t, "0 1 0 0", counts(w.imported("admin", "", jsonLines, row+`,"effect":"deny","field_permissions":{}}`)))
+	out = w.imported("admin", "", jsonLines, row+`,"field_permissions":{"cost":"read"}}`)
+	require.Equal(t, []string{"1 permission Costs field_permissions"}, w.refused("admin", out), "it is a deny still")
+	require.Equal(t, `deny {} {"action.x": 1}`, stored())
+}
+
 func TestImport_DryRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

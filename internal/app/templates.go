@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,31 +8,15 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
 // draftFile is a role with its permissions in the form of the declarative file.
 type draftFile struct {
-	Version     int               `json:"version" yaml:"version"`
-	Permissions []draftPermission `json:"permissions" yaml:"permissions"`
-	Roles       []draftRole       `json:"roles" yaml:"roles"`
-}
-
-type draftPermission struct {
-	Name         string   `json:"name" yaml:"name"`
-	ResourcePath string   `json:"resource_path" yaml:"resource_path"`
-	Actions      []string `json:"actions" yaml:"actions,flow"`
-}
-
-type draftRole struct {
-	Name        string   `json:"name" yaml:"name"`
-	DisplayName string   `json:"display_name" yaml:"display_name"`
-	Description string   `json:"description" yaml:"description"`
-	Priority    int      `json:"priority" yaml:"priority"`
-	Permissions []string `json:"permissions" yaml:"permissions"`
+	Version     int                        `json:"version"`
+	Permissions []directory.PermissionSpec `json:"permissions"`
+	Roles       []directory.RoleSpec       `json:"roles"`
 }
 
 // ListTemplates writes the role templates, as JSON or as a table for people.
@@ -61,23 +44,25 @@ func WriteTemplate(out io.Writer, name, typ, role string, asJSON bool) error {
 	if err != nil {
 		return asFlags(err)
 	}
-	file := draftFile{Version: 1, Roles: []draftRole{{
+	file := draftFile{Version: 1, Roles: []directory.RoleSpec{{
 		Name: draft.Name, DisplayName: draft.DisplayName, Description: draft.Description, Priority: draft.Priority,
 	}}}
 	for _, p := range draft.Permissions {
-		file.Permissions = append(file.Permissions, draftPermission{Name: p.Name, ResourcePath: p.ResourcePath, Actions: p.Actions})
+		file.Permissions = append(file.Permissions, directory.PermissionSpec{Name: p.Name, ResourcePath: p.ResourcePath, Actions: p.Actions})
 		file.Roles[0].Permissions = append(file.Roles[0].Permissions, p.Name)
 	}
 	if asJSON {
 		return writeJSON(out, file)
 	}
-	var text bytes.Buffer
-	encoder := yaml.NewEncoder(&text)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(file); err != nil {
+	document, err := json.Marshal(file)
+	if err != nil {
 		return fmt.Errorf("encode the template: %w", err)
 	}
-	_, err = text.WriteTo(out)
+	text, err := YAMLText(document)
+	if err != nil {
+		return fmt.Errorf("encode the template: %w", err)
+	}
+	_, err = out.Write(text)
 	return err
 }
 

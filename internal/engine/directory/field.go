@@ -48,40 +48,30 @@ type FieldSpec struct {
 	IsActive          *bool          `json:"is_active,omitempty" doc:"Default true. An inactive definition counts as absent, but for its name."`
 }
 
-var (
-	fieldNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,99}$`)
-	columnPattern    = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
-)
+var columnPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
 // maxPathSteps bounds how deep in a record a field can be.
 const maxPathSteps = 8
 
 // Validate returns every offending member, with prefix before its path.
 func (in *FieldSpec) Validate(prefix string) []fault.Field {
-	var fields []fault.Field
-	add := func(path, message string) {
-		if message != "" {
-			fields = append(fields, fault.Field{Path: prefix + path, Message: message})
-		}
-	}
-	add("entity_type", engine.CheckType(in.EntityType))
-	if !fieldNamePattern.MatchString(in.FieldName) {
-		add("field_name", "must start with a letter or _ and hold only letters, digits, _ and - (at most 100 characters)")
-	}
-	add("field_type", oneOf(in.FieldType, CoreField, PlatformDynamicField, TenantSpecificField))
-	add("default_visibility", oneOf(in.visibility(), ReadableField, WritableField, HiddenField))
-	add("display_name", atMost(in.DisplayName, 255))
-	add("description", atMost(in.Description, 2000))
-	fields = append(fields, in.checkStorage(prefix)...)
+	c := Checker{Prefix: prefix}
+	c.Add("entity_type", engine.CheckType(in.EntityType))
+	c.Add("field_name", CheckFieldName(in.FieldName))
+	c.Add("field_type", oneOf(in.FieldType, CoreField, PlatformDynamicField, TenantSpecificField))
+	c.Add("default_visibility", oneOf(in.visibility(), ReadableField, WritableField, HiddenField))
+	c.Length("display_name", in.DisplayName, 0, 255)
+	c.Length("description", in.Description, 0, 2000)
+	c.Fields = append(c.Fields, in.checkStorage(prefix)...)
 	_, wrong := rule.Compile(in.dataType(), in.ValidationRules)
 	for _, f := range wrong {
 		path := "validation_rules." + f.Path
 		if f.Path == "" {
 			path = "data_type"
 		}
-		add(path, f.Message)
+		c.Add(path, f.Message)
 	}
-	return fields
+	return c.Fields
 }
 
 func (in *FieldSpec) checkStorage(prefix string) []fault.Field {
@@ -103,7 +93,7 @@ func (in *FieldSpec) checkStorage(prefix string) []fault.Field {
 		return nil
 	}
 	steps := strings.Split(in.StoragePath, ".")
-	if len(steps) > maxPathSteps || slices.ContainsFunc(steps, func(step string) bool { return !fieldNamePattern.MatchString(step) }) {
+	if len(steps) > maxPathSteps || slices.ContainsFunc(steps, func(step string) bool { return CheckFieldName(step) != "" }) {
 		return []fault.Field{{Path: prefix + "storage_path", Message: fmt.Sprintf("must be 1 to %d names joined by dots, such as attributes.inspection.notes", maxPathSteps)}}
 	}
 	return nil
@@ -199,18 +189,4 @@ func FieldGain(before, after *models.FieldDefinition) string {
 
 func rank(visibility string) int {
 	return slices.Index([]string{HiddenField, ReadableField, WritableField}, visibility)
-}
-
-func oneOf(s string, allowed ...string) string {
-	if slices.Contains(allowed, s) {
-		return ""
-	}
-	return "must be one of " + strings.Join(allowed, ", ")
-}
-
-func atMost(s string, n int) string {
-	if len([]rune(s)) <= n {
-		return ""
-	}
-	return fmt.Sprintf("must have at most %d characters", n)
 }

@@ -23,36 +23,34 @@ func CheckFieldName(s string) string {
 	if fieldPattern.MatchString(s) {
 		return ""
 	}
-	return "must begin with a letter or _ and hold only letters, digits, _ and - (at most 100 characters)"
+	return "must start with a letter or _ and hold only letters, digits, _ and - (at most 100 characters)"
 }
 
 // checkFields returns every offending member of field_permissions, in the order
 // of the names. A deny takes the whole, so that fields on it could only mislead.
-func (in *PermissionInput) checkFields() (fields []fault.Field) {
+func (in *PermissionInput) checkFields() []fault.Field {
 	const at = "field_permissions"
-	add := func(path, message string) { fields = append(fields, fault.Field{Path: path, Message: message}) }
+	var c Checker
 	switch {
 	case len(in.FieldPermissions) == 0:
 		return nil
 	case in.ResourceType == grants.APIType:
-		add(at, "must be left out for type api: its sections have no fields")
+		c.Add(at, "must be left out for type api: its sections have no fields")
 	case in.Effect == string(grants.Deny):
-		add(at, "must be left out of a deny, which denies the whole: hide fields in an allow")
+		c.Add(at, "must be left out of a deny, which denies the whole: hide fields in an allow")
 	}
 	if n := len(in.FieldPermissions); n > maxFields {
-		add(at, fmt.Sprintf("must name at most %d fields", maxFields))
-		return fields
+		c.Add(at, fmt.Sprintf("must name at most %d fields", maxFields))
+		return c.Fields
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.FieldPermissions)) {
 		path := at + "." + shortened(name)
-		if m := CheckFieldName(name); m != "" {
-			add(path, m)
-		}
+		c.Add(path, CheckFieldName(name))
 		if v := in.FieldPermissions[name]; v != "read" && v != "write" && v != "hidden" {
-			add(path, "must be read, write or hidden")
+			c.Add(path, "must be read, write or hidden")
 		}
 	}
-	return fields
+	return c.Fields
 }
 
 // shortened keeps the path of a violation from being as long as what was sent.

@@ -34,30 +34,25 @@ const maxMenuOrder = 1_000_000
 
 // Validate returns every offending member, with prefix before its path.
 func (in *MenuSpec) Validate(prefix string) []fault.Field {
-	var fields []fault.Field
-	add := func(path, message string) {
-		if message != "" {
-			fields = append(fields, fault.Field{Path: prefix + path, Message: message})
-		}
-	}
+	c := Checker{Prefix: prefix}
 	switch {
 	case in.Name == "" || strings.TrimSpace(in.Name) != in.Name || strings.ContainsFunc(in.Name, unprintable):
-		add("name", "must have 1 to 100 characters, none of them hidden, and no space at either end")
+		c.Add("name", "must have 1 to 100 characters, none of them hidden, and no space at either end")
 	default:
-		add("name", atMost(in.Name, 100))
+		c.Length("name", in.Name, 0, 100)
 	}
-	add("display_name", atMost(in.DisplayName, 255))
-	add("icon", atMost(in.Icon, 255))
-	add("url", checkMenuURL(in.URL))
+	c.Length("display_name", in.DisplayName, 0, 255)
+	c.Length("icon", in.Icon, 0, 255)
+	c.Add("url", checkMenuURL(in.URL))
 	if in.RequiredPermission != "" {
 		_, message := ParseMenuPermission(in.RequiredPermission)
-		add("required_permission", message)
-		add("required_permission", atMost(in.RequiredPermission, 255))
+		c.Add("required_permission", message)
+		c.Length("required_permission", in.RequiredPermission, 0, 255)
 	}
 	if in.DisplayOrder < -maxMenuOrder || in.DisplayOrder > maxMenuOrder {
-		add("display_order", "must be from -1000000 to 1000000")
+		c.Add("display_order", "must be from -1000000 to 1000000")
 	}
-	return fields
+	return c.Fields
 }
 
 // Apply writes the input's members over m. What is left out gets its default.

@@ -93,45 +93,40 @@ type PermissionInput struct {
 
 // Validate returns every offending member, with prefix before its path.
 func (in *PermissionInput) Validate(prefix string) []fault.Field {
-	var fields []fault.Field
-	add := func(path, message string) {
-		if message != "" {
-			fields = append(fields, fault.Field{Path: prefix + path, Message: message})
-		}
-	}
+	c := Checker{Prefix: prefix}
 	if in.ResourceType != "*" {
-		add("resource_type", engine.CheckType(in.ResourceType))
+		c.Add("resource_type", engine.CheckType(in.ResourceType))
 	}
 	switch {
 	case in.ResourceID != nil && in.ResourcePath != "":
-		add("resource_path", "must be left out when resource_id is given")
+		c.Add("resource_path", "must be left out when resource_id is given")
 	case in.ResourceID == nil && in.ResourcePath == "":
-		add("resource_path", "must be given, or resource_id")
+		c.Add("resource_path", "must be given, or resource_id")
 	case in.ResourcePath != "":
 		if _, err := pattern.Compile(in.ResourcePath, in.Effect == string(grants.Deny)); err != nil {
-			add("resource_path", err.Error())
+			c.Add("resource_path", err.Error())
 		} else if typ, _, _ := strings.Cut(in.ResourcePath, "/"); typ != in.ResourceType {
-			add("resource_type", "must be the type that resource_path begins with: "+typ)
+			c.Add("resource_type", "must be the type that resource_path begins with: "+typ)
 		}
 	}
 	if in.ResourceType == grants.APIType && in.Effect == string(grants.Deny) {
-		add("effect", "must be allow: the platform's own sections cannot be denied, only not granted")
+		c.Add("effect", "must be allow: the platform's own sections cannot be denied, only not granted")
 	}
 	if in.ResourceType == grants.APIType && in.ResourceID != nil {
-		add("resource_id", "must be left out for type api: its sections are named by resource_path, such as api/users")
+		c.Add("resource_id", "must be left out for type api: its sections are named by resource_path, such as api/users")
 	}
 	for i, a := range in.Actions {
 		if a != grants.AnyAction {
-			add(fmt.Sprintf("actions[%d]", i), engine.CheckAction(a))
+			c.Add(fmt.Sprintf("actions[%d]", i), engine.CheckAction(a))
 		}
 	}
 	for _, f := range in.checkFields() {
-		add(f.Path, f.Message)
+		c.Add(f.Path, f.Message)
 	}
 	raw, err := json.Marshal(in.Conditions)
 	if err != nil {
-		add("conditions", "must be a JSON object")
-		return fields
+		c.Add("conditions", "must be a JSON object")
+		return c.Fields
 	}
 	_, violations := condition.Compile(raw)
 	for _, v := range violations {
@@ -139,9 +134,9 @@ func (in *PermissionInput) Validate(prefix string) []fault.Field {
 		if v.Path != "" {
 			path += "." + v.Path
 		}
-		add(path, v.Message)
+		c.Add(path, v.Message)
 	}
-	return fields
+	return c.Fields
 }
 
 // Apply writes the input's members over m.

@@ -14,12 +14,13 @@ import (
 
 // Owner returns whose a new row is that can be the platform's: the tenant's in
 // which the call acts, or nobody's where tenant_id is null. Any other tenant is
-// refused: another one is picked by the header.
-func Owner(ctx context.Context, tenantID httpapi.Opt[uuid.UUID]) (*uuid.UUID, error) {
+// refused: another one is picked by the header. So is the platform's to all but
+// operators, and audited as action.
+func Owner(ctx context.Context, w *change.Writer, action string, tenantID httpapi.Opt[uuid.UUID]) (*uuid.UUID, error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	switch {
 	case tenantID.Set && tenantID.Null:
-		return nil, nil //nolint:nilnil // the platform's
+		return nil, w.Refused(ctx, action, Operates(ctx, w))
 	case tenantID.Set && tenantID.Value != tenant:
 		return nil, fault.InvalidAt("tenant_id", "must be the tenant in which the call acts, which X-Tenant-ID picks; or null, for the platform's")
 	default:

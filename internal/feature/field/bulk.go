@@ -31,7 +31,7 @@ type Bulk struct {
 
 func (s *Service) bulk(ctx context.Context, in *BulkIn) (out *Bulk, err error) {
 	const action = "field_definition.create"
-	owner, err := s.owner(ctx, action, in.Body.TenantID)
+	owner, err := directory.Owner(ctx, s.Write, action, in.Body.TenantID)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ type CreateIn struct {
 
 func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Definition], err error) {
 	const action = "field_definition.create"
-	owner, err := s.owner(ctx, action, in.Body.TenantID)
+	owner, err := directory.Owner(ctx, s.Write, action, in.Body.TenantID)
 	if err != nil {
 		return created, err
 	}
@@ -50,16 +50,6 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 		return granting.Change{}, w.Record(event(action, nil, &created.Data))
 	})
 	return created, err
-}
-
-// owner says whose a new definition is, and refuses the platform's to all but
-// operators.
-func (s *Service) owner(ctx context.Context, action string, given httpapi.Opt[uuid.UUID]) (*uuid.UUID, error) {
-	owner, err := directory.Owner(ctx, given)
-	if err == nil && owner == nil {
-		err = s.Write.Refused(ctx, action, directory.Operates(ctx, s.Write))
-	}
-	return owner, err
 }
 
 // fresh is the row of a new definition, or all that is wrong with it.

@@ -3,7 +3,6 @@ package importing
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -132,39 +131,4 @@ func shorten(s string, n int) string {
 		return s
 	}
 	return string([]rune(s)[:n-1]) + "…"
-}
-
-// lengths gathers texts that are too long or missing, and lists with too much.
-type lengths struct {
-	prefix string
-	fields []fault.Field
-}
-
-func (c *lengths) add(path, message string) {
-	c.fields = append(c.fields, fault.Field{Path: c.prefix + path, Message: message})
-}
-
-func (c *lengths) check(path, value string, least, most int) {
-	switch n := utf8.RuneCountInString(value); {
-	case n < least:
-		c.add(path, "must be given")
-	case n > most:
-		c.add(path, fmt.Sprintf("must be at most %d characters long", most))
-	}
-}
-
-func (c *lengths) names(path string, names []string, most int) {
-	if len(names) > most {
-		c.add(path, fmt.Sprintf("must name at most %d", most))
-		return
-	}
-	seen := make(map[string]bool, len(names))
-	for i, name := range names {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		c.check(at, name, 1, 400)
-		if seen[name] {
-			c.add(at, "is there already")
-		}
-		seen[name] = true
-	}
 }

@@ -1,6 +1,7 @@
 package importing
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -198,43 +199,55 @@ const (
 
 // Validate returns every offending member. The identifiers are looked at when
 // the row is written.
-func (s *UserSpec) Validate(prefix string) (fields []fault.Field) {
-	c := lengths{prefix: prefix}
-	c.check("email", s.Email, 1, 320)
-	c.check("external_id", s.ExternalID, 0, 255)
-	c.check("username", s.Username, 0, 255)
-	c.check("display_name", s.DisplayName, 0, 255)
-	c.names("roles", s.Roles, mostRoles)
-	c.names("groups", s.Groups, mostRoles)
-	return c.fields
+func (s *UserSpec) Validate(prefix string) []fault.Field {
+	c := directory.Checker{Prefix: prefix}
+	c.Length("email", s.Email, 1, 320)
+	c.Length("external_id", s.ExternalID, 0, 255)
+	c.Length("username", s.Username, 0, 255)
+	c.Length("display_name", s.DisplayName, 0, 255)
+	checkNames(&c, "roles", s.Roles, mostRoles)
+	checkNames(&c, "groups", s.Groups, mostRoles)
+	return c.Fields
 }
 
 // Validate returns every offending member.
 func (s *PermissionSpec) Validate(prefix string) []fault.Field {
-	c := lengths{prefix: prefix, fields: s.PermissionSpec.Validate(prefix)}
-	c.names("roles", s.Roles, mostOwners)
-	return c.fields
+	c := directory.Checker{Prefix: prefix, Fields: s.PermissionSpec.Validate(prefix)}
+	checkNames(&c, "roles", s.Roles, mostOwners)
+	return c.Fields
 }
 
 // Validate returns every offending member.
 func (s *AssignmentSpec) Validate(prefix string) []fault.Field {
-	c := lengths{prefix: prefix}
-	c.check("user", s.User, 1, 320)
-	c.check("role", s.Role, 0, 400)
-	c.check("group", s.Group, 0, 100)
+	c := directory.Checker{Prefix: prefix}
+	c.Length("user", s.User, 1, 320)
+	c.Length("role", s.Role, 0, 400)
+	c.Length("group", s.Group, 0, 100)
 	if (s.Role == "") == (s.Group == "") {
-		c.add("role", "must be given, or group, and not both")
+		c.Add("role", "must be given, or group, and not both")
 	}
 	if s.Group != "" && (s.ValidFrom != nil || s.ExpiresAt != nil) {
-		c.add("valid_from", "is of roles: membership of a group has neither beginning nor end")
+		c.Add("valid_from", "is of roles: membership of a group has neither beginning nor end")
 	}
 	for name, t := range map[string]*time.Time{"valid_from": s.ValidFrom, "expires_at": s.ExpiresAt} {
 		if t != nil && (t.UTC().Year() < 0 || t.UTC().Year() > 9999) {
-			c.add(name, "must be in the years 0 to 9999 in UTC")
+			c.Add(name, "must be in the years 0 to 9999 in UTC")
 		}
 	}
 	if s.ValidFrom != nil && s.ExpiresAt != nil && !s.ValidFrom.Before(*s.ExpiresAt) {
-		c.add("expires_at", "must be after valid_from")
+		c.Add("expires_at", "must be after valid_from")
 	}
-	return c.fields
+	return c.Fields
+}
+
+// checkNames holds a list of names to their number and length.
+func checkNames(c *directory.Checker, path string, names []string, most int) {
+	if len(names) > most {
+		c.Add(path, fmt.Sprintf("must name at most %d", most))
+		return
+	}
+	c.Once(path, names)
+	for i, name := range names {
+		c.Length(fmt.Sprintf("%s[%d]", path, i), name, 0, 400)
+	}
 }

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
-	"math/big"
-	"reflect"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/models"
@@ -122,55 +120,24 @@ func (b *batch) pairsOf(table, owner, owned string, owners []uuid.UUID) (map[[2]
 	return found, nil
 }
 
-// sameJSON reports whether two documents say the same: whatever the order of
-// their members and the spelling of their numbers, which the database changes.
-func sameJSON(a, b []byte) bool {
+// sameJSON reports whether two objects say the same: whatever the order of their
+// members and the spelling of their numbers, which the database changes.
+func sameJSON(a, b models.JSON) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
 	left, errLeft := canonical(a)
 	right, errRight := canonical(b)
-	return errLeft == nil && errRight == nil && reflect.DeepEqual(left, right)
+	return errLeft == nil && errRight == nil && left == right
 }
 
-func canonical(raw []byte) (any, error) {
+// canonical is one text for equal objects; none is an empty one.
+func canonical(raw models.JSON) (string, error) {
 	if len(raw) == 0 {
-		raw = []byte("{}")
+		return directory.Canonical(map[string]any{}), nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil {
-		return nil, err
-	}
-	return settled(v), nil
-}
-
-// longNumber is the longest that is read as a number, in characters.
-const longNumber = 1_000
-
-// settled writes the numbers in v in one way.
-func settled(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		// An exponent beyond these makes a number of too many digits, and one that
-		// is written with so many takes as long to compare.
-		if f, err := v.Float64(); err == nil && math.Abs(f) > 1e-300 && len(v) <= longNumber {
-			if r, ok := new(big.Rat).SetString(v.String()); ok {
-				return "number " + r.RatString()
-			}
-		}
-		return v
-	case map[string]any:
-		for name, member := range v {
-			v[name] = settled(member)
-		}
-	case []any:
-		for i, member := range v {
-			v[i] = settled(member)
-		}
-	}
-	return v
+	members, err := engine.DecodeObject(json.RawMessage(raw))
+	return directory.Canonical(members), err
 }
 
 // item is a row with what it says.

@@ -164,30 +164,25 @@ func (p *permissionPlan) settle(s *item[PermissionSpec], old *models.Permission)
 			return nil, &field, nil
 		}
 	}
-	effect, conditions := m.Effect, m.Conditions
-	in.Apply(m)
 	if !s.has["effect"] {
-		m.Effect = effect
+		in.Effect = m.Effect
 	}
+	if !s.has["field_permissions"] {
+		if err := json.Unmarshal(m.FieldPermissions, &in.FieldPermissions); err != nil {
+			return nil, nil, fmt.Errorf("read field_permissions: %w", err)
+		}
+	}
+	// What the row leaves out may not go with what it says.
+	if fields := in.Validate(""); fields != nil {
+		return nil, &fields[0], nil
+	}
+	conditions := m.Conditions
+	in.Apply(m)
 	if !s.has["conditions"] {
 		m.Conditions = conditions
 	}
-	if s.has["field_permissions"] {
-		m.FieldPermissions = fieldPermissions(s.spec.FieldPermissions)
-	}
 	setFlag(&m.IsActive, s.spec.IsActive)
-	if m.ResourceType == "api" && m.Effect == "deny" {
-		return nil, &fault.Field{Path: "effect", Message: "must be allow: the platform's own sections cannot be denied, only not granted"}, nil
-	}
 	return m, nil, nil
-}
-
-func fieldPermissions(fields map[string]string) models.JSON {
-	members := make(map[string]any, len(fields))
-	for name, right := range fields {
-		members[name] = right
-	}
-	return models.Object(members)
 }
 
 // newOwners are the roles that get the permission by this row, or what is wrong

@@ -3,13 +3,11 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/models"
@@ -95,11 +93,11 @@ func (o *object) differs(members ...string) bool {
 	if o.was != nil {
 		was = o.was.members
 	}
-	return slices.ContainsFunc(members, func(name string) bool { return canonical(o.members[name]) != canonical(was[name]) })
+	return slices.ContainsFunc(members, func(name string) bool { return directory.Canonical(o.members[name]) != directory.Canonical(was[name]) })
 }
 
 // key is all of the object's members in one text, equal for equal objects.
-func (o *object) key() string { return canonical(o.members) }
+func (o *object) key() string { return directory.Canonical(o.members) }
 
 // members returns the members of a spec in the form of the file, without those
 // that have their default.
@@ -108,11 +106,9 @@ func membersOf(spec any, defaults map[string]any, without ...string) (map[string
 	if err != nil {
 		return nil, fmt.Errorf("encode an object of the manifest: %w", err)
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.UseNumber()
-	members := map[string]any{}
-	if err := decoder.Decode(&members); err != nil {
-		return nil, fmt.Errorf("decode an object of the manifest: %w", err)
+	members, err := engine.DecodeObject(raw)
+	if err != nil {
+		return nil, err
 	}
 	for name, value := range members {
 		standard, has := defaults[name]
@@ -132,72 +128,13 @@ func empty(value any) bool {
 	case string:
 		return v == ""
 	case json.Number:
-		return number(v) == "0"
+		return directory.Canonical(v) == "0"
 	case []any:
 		return len(v) == 0
 	case map[string]any:
 		return len(v) == 0
 	default:
 		return false
-	}
-}
-
-// canonical is one text for equal values. Numbers are equal by value: 1.0 is 1.
-func canonical(value any) string {
-	var b strings.Builder
-	write(&b, value)
-	return b.String()
-}
-
-func write(b *strings.Builder, value any) {
-	switch v := value.(type) {
-	case map[string]any:
-		b.WriteByte('{')
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			b.WriteString(strconv.Quote(name))
-			b.WriteByte(':')
-			write(b, v[name])
-			b.WriteByte(',')
-		}
-		b.WriteByte('}')
-	case []any:
-		b.WriteByte('[')
-		for _, one := range v {
-			write(b, one)
-			b.WriteByte(',')
-		}
-		b.WriteByte(']')
-	case json.Number:
-		b.WriteString(number(v))
-	case string:
-		b.WriteString(strconv.Quote(v))
-	default:
-		fmt.Fprint(b, v)
-	}
-}
-
-// number writes a number as a whole number and a power of ten, the same for
-// equal numbers and never through a float.
-func number(n json.Number) string {
-	text := strings.ToLower(string(n))
-	mantissa, power, _ := strings.Cut(text, "e")
-	exponent, _ := strconv.Atoi(power)
-	sign := ""
-	if rest, ok := strings.CutPrefix(mantissa, "-"); ok {
-		sign, mantissa = "-", rest
-	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
-	exponent -= len(fraction)
-	short := strings.TrimRight(digits, "0")
-	exponent += len(digits) - len(short)
-	switch {
-	case short == "":
-		return "0"
-	case exponent == 0:
-		return sign + short
-	default:
-		return sign + short + "e" + strconv.Itoa(exponent)
 	}
 }
 
@@ -218,7 +155,7 @@ func brief(value any) any {
 		}
 	case json.Number:
 		if len(v) > longNumber {
-			return json.Number(number(v))
+			return json.Number(directory.Canonical(v))
 		}
 	}
 	return value
@@ -300,10 +237,8 @@ func fieldSpec(m *models.FieldDefinition) *directory.FieldSpec {
 
 // decoded reads a jsonb column, which the database holds to be an object.
 func decoded(raw models.JSON) map[string]any {
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.UseNumber()
-	members := map[string]any{}
-	if decoder.Decode(&members) != nil {
+	members, err := engine.DecodeObject(json.RawMessage(raw))
+	if err != nil {
 		return nil
 	}
 	return members

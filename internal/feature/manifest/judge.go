@@ -53,7 +53,7 @@ func workflow(o *object) string {
 	if enabled == nil && config == nil {
 		return ""
 	}
-	return canonical([]any{enabled, config})
+	return directory.Canonical([]any{enabled, config})
 }
 
 // dormant is an inactive role or group that a step concerns, nil if there is

@@ -335,7 +335,7 @@ func (o *outcome) view(revision int64) *Plan {
 			out.Summary.Delete++
 		}
 		out.Changes = append(out.Changes, c)
-		all.WriteString(canonical([]any{c.Action, c.Kind, c.Name, s.identity(), c.Before, c.After, fmt.Sprint(c.Takes), s.members()}))
+		all.WriteString(directory.Canonical([]any{c.Action, c.Kind, c.Name, s.identity(), c.Before, c.After, fmt.Sprint(c.Takes), s.members()}))
 	}
 	sum := sha256.Sum256([]byte(all.String()))
 	out.Digest = hex.EncodeToString(sum[:])
@@ -379,7 +379,7 @@ func (s *step) change() Change {
 		c.Takes = s.before.takes
 	case s.before != nil:
 		for name, value := range c.Before {
-			if after, ok := c.After[name]; ok && canonical(value) == canonical(after) {
+			if after, ok := c.After[name]; ok && directory.Canonical(value) == directory.Canonical(after) {
 				delete(c.Before, name)
 				delete(c.After, name)
 			}

@@ -31,14 +31,9 @@ type CreateIn struct {
 func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Created[Item], err error) {
 	const action = "menu_item.create"
 	b := &in.Body
-	owner, err := directory.Owner(ctx, b.TenantID)
+	owner, err := directory.Owner(ctx, s.Write, action, b.TenantID)
 	if err != nil {
 		return created, err
-	}
-	if owner == nil {
-		if err := s.Write.Refused(ctx, action, directory.Operates(ctx, s.Write)); err != nil {
-			return created, err
-		}
 	}
 	m := &models.MenuItem{ID: uuid.Must(uuid.NewV7()), TenantID: owner, ParentID: b.ParentID, ResourceID: b.ResourceID}
 	if err := valid(&b.MenuSpec, m); err != nil {
