@@ -3605,7 +3605,7 @@ type ListResourcesParams struct {
 	// Order asc or desc
 	Order *ListResourcesParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 
-	// Sort type: and by their place in the tree among those of a type.
+	// Sort type: and by code among those of a type.
 	Sort *ListResourcesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Type Only resources of this type.

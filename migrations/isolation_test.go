@@ -233,7 +233,7 @@ AND has_table_privilege('sentinel_app', c.oid, 'SELECT, INSERT, UPDATE, DELETE')
 	require.False(t, one[bool](f, "SELECT has_schema_privilege('sentinel_app', 'sentinel', 'CREATE')"))
 	require.ElementsMatch(t, []string{
 		"current_tenant", "drop_decision_logs", "ensure_partitions", "in_system_scope", "inherits_permissions", "is_owner_migrating", "lineage_end",
-		"prune_subject_changes", "river_job_state_in_bitmask", "search", "usable_roles", "uuid_v7", "visible_tenants", "writable_tenants",
+		"prune_subject_changes", "river_job_state_in_bitmask", "search", "search_among", "search_first", "usable_roles", "uuid_v7", "visible_tenants", "writable_tenants",
 	}, rows[string](f, `
 SELECT proname::text
 FROM pg_proc

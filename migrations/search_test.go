@@ -3,6 +3,7 @@ package migrations_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,11 @@ import (
 	"github.com/sentinel-access/sentinel/migrations"
 )
 
-const searchSQL = "SELECT sentinel.search($1, $2)::text"
+const (
+	searchSQL = "SELECT sentinel.search($1, $2)::text"
+	firstSQL  = "SELECT total || ' ' || (total > cardinality(ids)) FROM sentinel.search_first($1, $2, 3)"
+	amongSQL  = "SELECT sentinel.search_among($1, $2, ARRAY(SELECT id FROM sentinel."
+)
 
 // searched are the columns that each kind was searched by with ILIKE.
 var searched = map[string][]string{
@@ -56,8 +61,13 @@ func TestSearch_FindsInTheTransactionsTenantOnly(t *testing.T) {
 		require.Equal(t, []string{id}, rowsAs[string](f, tenant, searchSQL, "groups", "crew"))
 		require.Empty(t, rowsAs[string](f, tenant, searchSQL, "users", "crew"))
 		require.Empty(t, rowsAs[string](f, tenant, searchSQL, "elsewhere", "crew"))
+		require.Equal(t, []string{"1 false"}, rowsAs[string](f, tenant, firstSQL, "groups", "crew"))
+		all := []string{ids[own], ids[other], ids[sub]}
+		require.Equal(t, []string{id}, rowsAs[string](f, tenant, "SELECT sentinel.search_among($1, $2, $3::text[]::uuid[])::text", "groups", "crew", all), "ids of other tenants tell nothing")
 	}
 	require.Empty(t, rowsAs[string](f, "", searchSQL, "groups", "crew"))
+	require.Equal(t, []string{"0 false"}, rowsAs[string](f, "", firstSQL, "groups", "crew"))
+	require.Empty(t, rowsAs[string](f, "", "SELECT sentinel.search_among($1, $2, $3::text[]::uuid[])::text", "groups", "crew", []string{ids[own]}))
 	require.Empty(t, rowsAs[string](f, uuid.NewString(), searchSQL, "groups", "crew"))
 	// The system scope has no tenant to search in.
 	require.Empty(t, rows[string](f, searchSQL, "groups", "crew"))
@@ -92,6 +102,11 @@ func TestSearch_FindsWhatILIKEFinds(t *testing.T) {
 				like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 				want := rowsAs[string](f, tenant, "SELECT id::text FROM sentinel."+kind+" WHERE "+strings.Join(terms, " OR "), like)
 				require.ElementsMatch(t, want, rowsAs[string](f, tenant, searchSQL, kind, text), "%s %q", kind, text)
+				// Whether they are no more than asked for, or more, or one by one.
+				require.ElementsMatch(t, want, rowsAs[string](f, tenant, "SELECT unnest(ids)::text FROM sentinel.search_first($1, $2, 100)", kind, text), "%s %q", kind, text)
+				require.Equal(t, []string{fmt.Sprint(len(want), " ", len(want) > 3)}, rowsAs[string](f, tenant, firstSQL, kind, text), "%s %q", kind, text)
+				slices.Sort(want)
+				require.Equal(t, want, rowsAs[string](f, tenant, amongSQL+kind+" ORDER BY id))::text", kind, text), "%s %q", kind, text)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,11 +116,15 @@ func apply(ctx context.Context, in io.Reader, out io.Writer, o applyOptions) err
 	case o.dryRun:
 		return errWouldChange
 	case !o.yes:
-		if err := confirm(in, out, plan, o); err != nil {
+		if err := confirm(ctx, in, out, plan, o); err != nil {
 			return err
 		}
 	}
-	if raw, _, err = m.ask(ctx, o, "/manifest/apply", plan.Digest); err != nil {
+	raw, _, err = m.ask(ctx, o, "/manifest/apply", plan.Digest)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: whether it was applied, --dry-run tells", err)
+	case err != nil:
 		return err
 	}
 	if o.output == "json" {
@@ -144,7 +149,7 @@ func (m *merged) ask(ctx context.Context, o applyOptions, path, digest string) (
 	raw, err := o.data(ctx, http.MethodPost, path, body)
 	var refused *refusal
 	if errors.As(err, &refused) && len(refused.Details.Fields) > 0 {
-		text := refused.Message
+		text := refused.summary()
 		for _, f := range refused.Details.Fields {
 			text += "\n  " + m.locate(f.Path) + " " + f.Message
 		}
@@ -164,7 +169,7 @@ func (m *merged) ask(ctx context.Context, o applyOptions, path, digest string) (
 
 // confirm asks whether to go on. Where something is deleted, a yes out of habit
 // does not do: the number of deletions is asked for.
-func confirm(in io.Reader, out io.Writer, plan *changePlan, o applyOptions) error {
+func confirm(ctx context.Context, in io.Reader, out io.Writer, plan *changePlan, o applyOptions) error {
 	if !o.terminal || o.output == "json" {
 		return errUnasked
 	}
@@ -175,14 +180,20 @@ func confirm(in io.Reader, out io.Writer, plan *changePlan, o applyOptions) erro
 	if _, err := fmt.Fprint(out, question); err != nil {
 		return err
 	}
-	line, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && line == "" {
+	// Reading cannot be interrupted: whoever presses Ctrl-C is not waited for.
+	lines := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		lines <- line
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out)
 		return errNotApplied
-	}
-	for _, w := range wanted {
-		if strings.EqualFold(strings.TrimSpace(line), w) {
+	case line := <-lines:
+		if slices.Contains(wanted, strings.ToLower(strings.TrimSpace(line))) {
 			return nil
 		}
+		return errNotApplied
 	}
-	return errNotApplied
 }

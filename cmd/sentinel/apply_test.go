@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -102,7 +103,7 @@ func TestApply_ShowsAsksAndApplies(t *testing.T) {
 	require.Equal(t, `~ role crew
   + display_name: Crew
   - permissions: [Read]
-- permission Read  (with it go: 1 roles)
+- permission Read  (with it go: 1 role)
 
 0 to create, 1 to change, 1 to delete
 `, out)
@@ -159,10 +160,12 @@ func TestApply_RefusesFilesThatAreNoManifest(t *testing.T) {
 	for text, want := range map[string]string{
 		"roles: []":                    "says no version",
 		"[]":                           "must hold an object",
-		"version: 2":                   "x.yaml:1: version is not what the files before say",
+		"version: 2":                   "x.yaml:1: version must be 1",
 		"version: 1\nroles: {}":        "x.yaml:2: roles must be a list",
 		"version: 1\nsettings: []":     "x.yaml:2: settings must be an object",
 		"version: 1\nsettings: {a: 2}": "x.yaml:2: settings.a is given in a file before",
+		"version: '1'":                 "x.yaml:1: version must be 1, a number",
+		"version: 1\nroles:\n\t- a":    "x.yaml: line 3: is indented with a tab",
 		"version: 01":                  "different things",
 		"a: [":                         "x.yaml: yaml",
 	} {
@@ -171,6 +174,7 @@ func TestApply_RefusesFilesThatAreNoManifest(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"no file":              {"apply"},
+		"is given twice":       {"apply", "-f", "-", "-f", "-"},
 		"no such file":         {"apply", "-f", "/does/not/exist"},
 		"has no .yaml":         {"apply", "-f", t.TempDir()},
 		"must be text or json": {"apply", "-f", one, "-o", "xml"},
@@ -195,12 +199,21 @@ func TestConfirm_TakesNoHabitForADeletion(t *testing.T) {
 		"3\n": {deleting, true}, "y \n": {deleting, false}, "2\n": {deleting, false},
 	} {
 		var out bytes.Buffer
-		err := confirm(strings.NewReader(answer), &out, c.plan, applyOptions{terminal: true})
+		err := confirm(t.Context(), strings.NewReader(answer), &out, c.plan, applyOptions{terminal: true})
 		require.Equal(t, c.ok, err == nil, "%q: %v", answer, err)
 		require.NotEmpty(t, out.String())
 	}
-	require.ErrorIs(t, confirm(strings.NewReader("y\n"), io.Discard, harmless, applyOptions{}), errUnasked)
-	require.ErrorIs(t, confirm(strings.NewReader("y\n"), io.Discard, harmless, applyOptions{terminal: true, output: "json"}), errUnasked)
+	require.ErrorIs(t, confirm(t.Context(), strings.NewReader("y\n"), io.Discard, harmless, applyOptions{}), errUnasked)
+	require.ErrorIs(t, confirm(t.Context(), strings.NewReader("y\n"), io.Discard, harmless, applyOptions{terminal: true, output: "json"}), errUnasked)
+}
+
+func TestConfirm_EndsWhenItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	silent, hand := io.Pipe()
+	defer func() { _ = hand.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, confirm(ctx, silent, io.Discard, &changePlan{}, applyOptions{terminal: true}), errNotApplied)
 }
 
 func TestShowPlan_ColoursWhereThereIsATerminal(t *testing.T) {
@@ -213,7 +226,7 @@ func TestShowPlan_ColoursWhereThereIsATerminal(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, showPlan(&out, plan, true))
 	require.Equal(t, green+`+ role "a\x1b[2J"`+plain+"\n"+green+`    name: "no"`+plain+"\n"+yellow+"~ role b"+plain+"\n"+
-		red+"  - priority: 1"+plain+"\n"+green+"  + priority: 2"+plain+"\n"+red+"- role c  (with it go: 12 assignments, 1 groups)"+plain+
+		red+"  - priority: 1"+plain+"\n"+green+"  + priority: 2"+plain+"\n"+red+"- role c  (with it go: 12 assignments, 1 group)"+plain+
 		"\n\n0 to create, 0 to change, 0 to delete\n", out.String())
 }
 

@@ -38,13 +38,16 @@ token comes from --token or SENTINEL_TOKEN.`,
 			if o.ready {
 				return cobra.NoArgs(cmd, args)
 			}
-			return cobra.ExactArgs(2)(cmd, args)
+			if len(args) != 2 {
+				return errors.New("say what is asked, such as: sentinel check read vessel:mv-aurora")
+			}
+			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 			defer cancel()
 			if o.ready {
-				return ready(ctx, o.server)
+				return ready(ctx, &o.remote)
 			}
 			return check(ctx, cmd.OutOrStdout(), o, args[0], args[1])
 		},
@@ -58,18 +61,22 @@ token comes from --token or SENTINEL_TOKEN.`,
 	return cmd
 }
 
-func ready(ctx context.Context, server string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/health/ready", http.NoBody)
+func ready(ctx context.Context, r *remote) error {
+	base, err := r.base()
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/health/ready", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("--server: %w", err)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("no server answers at %s: %w", server, err)
+		return r.unanswered(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server at %s is not ready (status %d)", server, resp.StatusCode)
+		return fmt.Errorf("the server at %s is not ready (status %d)", r.server, resp.StatusCode)
 	}
 	return nil
 }
@@ -136,7 +143,10 @@ func show(out io.Writer, o checkOptions, a *answer, raw []byte) error {
 }
 
 func question(o checkOptions, action, target string) ([]byte, error) {
-	typ, id, _ := strings.Cut(target, ":")
+	typ, id, named := strings.Cut(target, ":")
+	if named && id == "" {
+		return nil, fmt.Errorf("%s names no %s: give an id after the colon, or ask about the type as %s", target, typ, typ)
+	}
 	resource := map[string]any{"type": typ}
 	if id != "" {
 		resource["id"] = id

@@ -106,7 +106,11 @@ func (d *diff) line(colour, text string) {
 func takes(what map[string]int) string {
 	parts := make([]string, 0, len(what))
 	for _, name := range slices.Sorted(maps.Keys(what)) {
-		parts = append(parts, fmt.Sprintf("%d %s", what[name], name))
+		n := what[name]
+		if n == 1 {
+			name = strings.TrimSuffix(name, "s")
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", n, name))
 	}
 	if len(parts) == 0 {
 		return ""

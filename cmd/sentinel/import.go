@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -112,6 +113,9 @@ func (o *importOptions) run(ctx context.Context, out, progress io.Writer) error 
 
 // submit sends the file.
 func (o *importOptions) submit(ctx context.Context, i *imported) error {
+	if o.file == "-" {
+		return errors.New("--file -: an import takes a file, not the input")
+	}
 	f, err := os.Open(filepath.Clean(o.file))
 	if err != nil {
 		return fmt.Errorf("--file: %w", err)
@@ -120,6 +124,9 @@ func (o *importOptions) submit(ctx context.Context, i *imported) error {
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("--file: %w", err)
+	}
+	if info.Mode().IsRegular() && info.Size() == 0 {
+		return fmt.Errorf("--file: there is nothing in %s", o.file)
 	}
 	reader := bufio.NewReaderSize(f, 64<<10)
 	head, err := reader.Peek(64 << 10)
@@ -137,7 +144,11 @@ func (o *importOptions) submit(ctx context.Context, i *imported) error {
 	if o.format == "csv" {
 		media = "text/csv"
 	}
-	return o.put(ctx, "/imports?"+query.Encode(), upload{media: media, body: reader, size: info.Size()}, i)
+	err = o.put(ctx, "/imports?"+query.Encode(), upload{media: media, body: reader, size: info.Size()}, i)
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("the server stopped reading the file of %d bytes; is it larger than IMPORT_MAX_MB allows there? %w", info.Size(), err)
+	}
+	return err
 }
 
 var importKinds = []string{"users", "groups", "roles", "assignments", "permissions", "resources", "mixed"}

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +42,8 @@ func TestImport_SaysWhatToDo(t *testing.T) {
 	t.Setenv("SENTINEL_TOKEN", "")
 	file := filepath.Join(t.TempDir(), "users.csv")
 	require.NoError(t, os.WriteFile(file, []byte("email\na@example.com\n"), 0o600))
+	empty := filepath.Join(t.TempDir(), "users.csv")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	refused, _, _ := answering(t, http.StatusBadRequest, `{"error":{"code":"VALIDATION_ERROR","message":"Not valid.","details":{"fields":[{"path":"header[0]","message":"is bad"}]}}}`)
 	strange, _, _ := answering(t, http.StatusOK, `<html>`)
 	failed, _, _ := answering(t, http.StatusOK, `{"data":{"id":"i","status":"failed","error":"Ask somebody."}}`)
@@ -49,6 +53,8 @@ func TestImport_SaysWhatToDo(t *testing.T) {
 	}{
 		"neither":      {nil, "at least one of the flags"},
 		"no file":      {[]string{"-f", "/does/not/exist"}, "--file"},
+		"the input":    {[]string{"-f", "-"}, "takes a file, not the input"},
+		"empty":        {[]string{"-f", empty}, "there is nothing in"},
 		"no token":     {[]string{"-f", file}, "SENTINEL_TOKEN"},
 		"no server":    {[]string{"-f", file, "--token", "t", "--server", "http://127.0.0.1:1"}, "no server answers"},
 		"bad server":   {[]string{"-f", file, "--token", "t", "--server", "http://[::1"}, "--server"},
@@ -65,6 +71,22 @@ func TestImport_SaysWhatToDo(t *testing.T) {
 	require.Equal(t, 1, exitStatus(errDenied))
 	require.Equal(t, "[###############...............]", drawn(1, 2))
 	require.Equal(t, "["+strings.Repeat("#", 30)+"]", drawn(0, 0))
+}
+
+func TestImport_SaysThatAFileMayBeTooLarge(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "users.csv")
+	require.NoError(t, os.WriteFile(file, append([]byte("email\n"), make([]byte, 64<<20)...), 0o600))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close() // with most of the body unread
+		}
+	}))
+	t.Cleanup(server.Close)
+	_, err := run(t, "import", "-f", file, "--token", "t", "--server", server.URL)
+	require.ErrorContains(t, err, "larger than IMPORT_MAX_MB")
 }
 
 // many is a file of users, each of whom has an attribute that makes it large.

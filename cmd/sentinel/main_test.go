@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -90,7 +91,11 @@ func TestCheck_SaysWhatToDo(t *testing.T) {
 		want string
 	}{
 		"no token":        {[]string{"check", "read", "vessel"}, "SENTINEL_TOKEN"},
-		"no question":     {[]string{"check", "read"}, "accepts 2 arg(s)"},
+		"no question":     {[]string{"check", "read"}, "sentinel check read vessel:mv-aurora"},
+		"no id":           {[]string{"check", "read", "vessel:", "--token", "t"}, "give an id after the colon"},
+		"no scheme":       {[]string{"check", "read", "vessel", "--token", "t", "--server", "127.0.0.1:8080"}, "such as http://127.0.0.1:8080"},
+		"no URL":          {[]string{"check", "--ready", "--server", "localhost"}, "such as http://127.0.0.1:8080"},
+		"no such token":   {[]string{"check", "read", "vessel", "--token", "a\nb"}, "an access_token and nothing else"},
 		"bad output":      {[]string{"check", "read", "vessel", "--token", "t", "-o", "xml"}, "must be text or json"},
 		"bad attributes":  {[]string{"check", "read", "vessel", "--token", "t", "--attributes", "[1]"}, "--attributes: must be a JSON object"},
 		"bad server":      {[]string{"check", "read", "vessel", "--token", "t", "--server", "http://[::1"}, "--server"},
@@ -106,6 +111,40 @@ func TestCheck_SaysWhatToDo(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+func TestCheck_TakesATokenWithALineEndAndAServerWithASlash(t *testing.T) {
+	t.Parallel()
+	url, asked, _ := answering(t, http.StatusOK, allowed)
+	_, err := run(t, "check", "read", "vessel", "--token", " t\r\n", "--server", url+"/")
+	require.NoError(t, err)
+	require.Equal(t, "Bearer t", asked.Header.Get("Authorization"))
+	require.Equal(t, "/api/v1/permissions/check", asked.URL.Path)
+	_, err = run(t, "check", "--ready", "--server", url+"/")
+	require.NoError(t, err)
+	require.Equal(t, "/health/ready", asked.URL.Path)
+}
+
+func TestRemote_TellsAnInterruptionFromAServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	url, _, _ := answering(t, http.StatusOK, allowed)
+	r := &remote{server: url, token: "t"}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := r.call(ctx, http.MethodGet, "/manifest", nil)
+	require.ErrorIs(t, err, errInterrupted)
+	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	_, err = r.call(late, http.MethodGet, "/manifest", nil)
+	require.ErrorContains(t, err, "does not answer in time")
+}
+
+func TestRefusal_ListsTheMembersItself(t *testing.T) {
+	t.Parallel()
+	url, _, _ := answering(t, http.StatusBadRequest, `{"error":{"code":"VALIDATION_ERROR","message":"The request is not valid. Correct the members named in details.fields.",
+		"details":{"fields":[{"path":"user_id","message":"must be a UUID"}]}}}`)
+	_, err := run(t, "check", "read", "vessel", "--token", "t", "--server", url)
+	require.EqualError(t, err, "VALIDATION_ERROR: The request is not valid.\n  user_id must be a UUID")
 }
 
 func TestPolicyBuild_WritesTheSameBytesTwice(t *testing.T) {

@@ -38,6 +38,9 @@ func readManifest(names []string, input io.Reader) (*merged, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no file: give one with -f, or -f - for the input")
 	}
+	if i := slices.Index(names, "-"); i >= 0 && slices.Contains(names[i+1:], "-") {
+		return nil, errors.New("-f -: is given twice, and there is one input")
+	}
 	m := &merged{document: map[string]any{}}
 	for _, name := range names {
 		files, err := filesOf(name)
@@ -105,6 +108,9 @@ func (m *merged) read(name string, input io.Reader) error {
 		return fmt.Errorf("%s: says no version: write version: 1", name)
 	}
 	p := part{name: name, lines: lines, starts: map[string]int{}}
+	if version := string(sections["version"]); version != "1" {
+		return p.wrong("version", "must be 1, a number, and not "+version)
+	}
 	for section, raw := range sections {
 		if err := m.add(&p, section, raw); err != nil {
 			return err

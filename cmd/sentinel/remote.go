@@ -9,11 +9,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
+
+// errInterrupted is of calls that were given up. The server may have got them.
+var errInterrupted = errors.New("interrupted")
 
 // remote is a running server that a command talks to.
 type remote struct{ server, token, tenant string }
@@ -50,8 +54,17 @@ type refusal struct {
 	} `json:"details"`
 }
 
+// summary is the message without the sentence that sends callers of the API to
+// the members: here they follow.
+func (r *refusal) summary() string {
+	if len(r.Details.Fields) == 0 {
+		return r.Message
+	}
+	return strings.TrimSuffix(r.Message, " Correct the members named in details.fields.")
+}
+
 func (r *refusal) Error() string {
-	text := r.Code + ": " + r.Message
+	text := r.Code + ": " + r.summary()
 	for _, f := range r.Details.Fields {
 		text += "\n  " + f.Path + " " + f.Message
 	}
@@ -70,20 +83,57 @@ type upload struct {
 	encoding string
 }
 
+// bearer is the token, without the spaces and line ends that files and secrets
+// of a pipeline have around it.
+func (r *remote) bearer() (string, error) {
+	token := strings.TrimSpace(r.token)
+	if token == "" {
+		token = strings.TrimSpace(os.Getenv("SENTINEL_TOKEN"))
+	}
+	switch {
+	case token == "":
+		return "", errors.New("no token: log in with POST /api/v1/auth/login and give its access_token in --token or SENTINEL_TOKEN")
+	case strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return "", errors.New("the token has characters that no token has: give an access_token and nothing else in --token or SENTINEL_TOKEN")
+	}
+	return token, nil
+}
+
+// base is the server's address without a slash at the end.
+func (r *remote) base() (string, error) {
+	u, err := url.Parse(r.server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", fmt.Errorf("--server %q: must be a URL such as http://127.0.0.1:8080", r.server)
+	}
+	return strings.TrimSuffix(r.server, "/"), nil
+}
+
+// unanswered says why there is no answer to a call that ended with err.
+func (r *remote) unanswered(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return errInterrupted
+	case ctx.Err() != nil:
+		return fmt.Errorf("the server at %s does not answer in time: %w", r.server, ctx.Err())
+	}
+	return fmt.Errorf("no server answers at %s: %w", r.server, err)
+}
+
 // send makes a call and returns the whole answer. Only an answer that is no JSON
 // is an error here, whatever its status is.
 func (r *remote) send(ctx context.Context, method, path string, up upload) ([]byte, error) {
-	token := r.token
-	if token == "" {
-		token = os.Getenv("SENTINEL_TOKEN")
+	token, err := r.bearer()
+	if err != nil {
+		return nil, err
 	}
-	if token == "" {
-		return nil, errors.New("no token: log in with POST /api/v1/auth/login and give its access_token in --token or SENTINEL_TOKEN")
+	base, err := r.base()
+	if err != nil {
+		return nil, err
 	}
 	if up.body == nil {
 		up.body = http.NoBody
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.server, "/")+"/api/v1"+path, up.body)
+	req, err := http.NewRequestWithContext(ctx, method, base+"/api/v1"+path, up.body)
 	if err != nil {
 		return nil, fmt.Errorf("--server: %w", err)
 	}
@@ -100,12 +150,12 @@ func (r *remote) send(ctx context.Context, method, path string, up upload) ([]by
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no server answers at %s: %w", r.server, err)
+		return nil, r.unanswered(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
+		return nil, r.unanswered(ctx, err)
 	}
 	if !json.Valid(raw) {
 		return nil, fmt.Errorf("%s does not answer like Sentinel (status %d)", r.server, resp.StatusCode)

@@ -19,7 +19,7 @@ the role and its permissions, in the form of the declarative file. Nothing is
 written anywhere; no server is asked.`,
 		Example: `  sentinel templates
   sentinel templates viewer --type invoice
-  sentinel templates editor --type invoice | sentinel apply -f -`,
+  sentinel templates editor --type invoice | sentinel apply -f - --yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -126,6 +126,8 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		}
 	}
 	p := newPlanner(t, w)
+	// The second call of these runs less than the first.
+	once := []string{"subject", "a write"}
 	for _, hot := range []struct {
 		name string
 		do   func(*testing.T)
@@ -160,7 +162,11 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		{"search of a letter", get("/users?search=a"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx", "search_entries_pkey"}}},
 		{"resources by code", get("/resources?search=node-777"), map[string][]string{"haystack LIKE": {"search_entries_haystack_idx"}}},
 		{"resources by name", get("/resources?sort=name&order=desc"), map[string][]string{"ORDER BY": {"resources_name_idx"}}},
-		{"resources by type", get("/resources?sort=type"), map[string][]string{"ORDER BY": {"resources_type_lineage_idx"}}},
+		{"resources by type", get("/resources?sort=type"), map[string][]string{"ORDER BY": {"resources_type_code_key"}}},
+		{"resources by type, in the middle", get("/resources?sort=type&page=1000"), map[string][]string{"ORDER BY": {"resources_type_code_key"}}},
+		{"resources by type, at the end", get("/resources?sort=type&page=2000"), map[string][]string{"ORDER BY": {"resources_type_code_key"}}},
+		{"a search that finds all nodes", get("/resources?search=node&sort=type"), map[string][]string{"unnest(": {"search_entries_pkey"}, "ORDER BY": {"resources_type_code_key"}}},
+		{"a search that finds all nodes, in the middle", get("/resources?search=node&sort=type&page=1000"), map[string][]string{"ORDER BY": {"resources_type_code_key"}}},
 		{"a subtree", get("/resources?below=$family"), map[string][]string{"count(": {"resources_lineage_idx"}}},
 		{"children", get("/resources/$family/children?"), map[string][]string{"count(": {"resources_children_idx"}, "ORDER BY": {"resources_children_idx"}}},
 		{"a tree", get("/resources/tree?depth=3"), map[string][]string{"IS NULL": {"resources_children_idx"}, "count(": {"resources_children_idx"}, "LATERAL": {"resources_children_idx"}}},
@@ -192,6 +198,12 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		},
 	} {
 		t.Run(hot.name, func(t *testing.T) {
+			// From the sixth time on PostgreSQL may keep one plan for all parameters.
+			for range 6 {
+				if !slices.Contains(once, hot.name) {
+					hot.do(t)
+				}
+			}
 			p.take(t)
 			hot.do(t)
 			ran := p.take(t)

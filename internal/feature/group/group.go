@@ -95,14 +95,14 @@ type ListIn struct {
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Group], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
-		q := crud.Search(tx.Where("tenant_id = ?", tenant), "groups", in.Search)
+		q := tx.Where("tenant_id = ?", tenant)
 		if in.ParentGroupID.Set {
 			q = q.Where("parent_group_id = ?", in.ParentGroupID.Value)
 		}
 		if in.IsActive.Set {
 			q = q.Where("is_active = ?", in.IsActive.Value)
 		}
-		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
+		page, err = crud.Search(q, "groups", in.Search, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	})
 	return page, err

@@ -91,14 +91,14 @@ func (in *ListIn) narrow(q *gorm.DB, tenant uuid.UUID) *gorm.DB {
 			q = q.Where(where.sql, where.args...)
 		}
 	}
-	return crud.Search(q, "permissions", in.Search)
+	return q
 }
 
 func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[directory.Permission], err error) {
 	tenant, _ := identity.TenantFrom(ctx)
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
 		q := in.narrow(tx.Where("tenant_id = ?", tenant), tenant)
-		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, directory.ViewPermission)
+		page, err = crud.Search(q, "permissions", in.Search, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, directory.ViewPermission)
 		return err
 	})
 	return page, err

@@ -93,7 +93,7 @@ var refusals = crud.Refusals{
 type ListIn struct {
 	httpapi.PageIn
 	httpapi.OrderIn
-	Sort            string                 `query:"sort" enum:"name,code,type,created_at" default:"created_at" doc:"type: and by their place in the tree among those of a type."`
+	Sort            string                 `query:"sort" enum:"name,code,type,created_at" default:"created_at" doc:"type: and by code among those of a type."`
 	Type            string                 `query:"type" maxLength:"100" doc:"Only resources of this type."`
 	ParentID        httpapi.Opt[uuid.UUID] `query:"parent_id" doc:"Only those directly below this one."`
 	Below           httpapi.Opt[uuid.UUID] `query:"below" doc:"Only those of this one's subtree, however deep."`
@@ -102,15 +102,10 @@ type ListIn struct {
 	Search          string                 `query:"search" maxLength:"100" doc:"Part of the name or code."`
 }
 
-// filtered reports whether more than a search narrows the list.
-func (in *ListIn) filtered() bool {
-	return in.Type != "" || in.ParentID.Set || in.Below.Set || in.IsActive.Set || in.WorkflowEnabled.Set
-}
-
 func (in *ListIn) order() crud.Order {
 	o := crud.Order{Column: in.Sort, Descending: in.Descending()}
 	if in.Sort == "type" {
-		o.Then = "lineage"
+		o.Then = "code"
 	}
 	return o
 }
@@ -140,15 +135,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Resou
 			}
 			q = q.Where("lineage > ? AND lineage < sentinel.lineage_end(?)", top[0].Lineage, top[0].Lineage)
 		}
-		if in.Search != "" && in.filtered() {
-			// Row by row the planner would search anew for each that a filter finds,
-			// since it takes every search for one of little cost.
-			if err := tx.Exec("SET LOCAL enable_nestloop = off").Error; err != nil {
-				return err
-			}
-		}
-		q = crud.Search(q, "resources", in.Search)
-		page, err = crud.List(q, in.PageIn, in.order(), view)
+		page, err = crud.Search(q, "resources", in.Search, in.PageIn, in.order(), view)
 		return err
 	})
 	return page, err

@@ -149,8 +149,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Role]
 		if in.IsAssignable.Set {
 			q = q.Where("is_assignable = ?", in.IsAssignable.Value)
 		}
-		q = crud.Search(q, "roles", in.Search)
-		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
+		page, err = crud.Search(q, "roles", in.Search, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		if err != nil || !in.IncludePermissions {
 			return err
 		}

@@ -165,8 +165,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[Accou
 		if in.Owner.Set {
 			q = q.Where("owner_id = ?", in.Owner.Value)
 		}
-		q = crud.Search(q, "users", in.Search)
-		if page, err = crud.List(q, in.PageIn, order, view); err != nil {
+		if page, err = crud.Search(q, "users", in.Search, in.PageIn, order, view); err != nil {
 			return err
 		}
 		ids := make([]uuid.UUID, len(page.Items))

@@ -154,8 +154,7 @@ func (s *Service) list(ctx context.Context, in *ListIn) (page httpapi.Page[User]
 		if in.Group.Set {
 			q = q.Where("id IN (SELECT user_id FROM sentinel.user_groups WHERE tenant_id = ? AND group_id = ?)", tenant, in.Group.Value)
 		}
-		q = crud.Search(q, "users", in.Search)
-		page, err = crud.List(q, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
+		page, err = crud.Search(q, "users", in.Search, in.PageIn, crud.Order{Column: in.Sort, Descending: in.Descending()}, view)
 		return err
 	})
 	return page, err

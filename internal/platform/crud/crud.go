@@ -124,46 +124,79 @@ type Order struct {
 	Descending bool
 }
 
+// clause is the order for a query, or the same from the end.
+func (o Order) clause(backwards bool) clause.OrderBy {
+	if o.Column == "" {
+		o.Column = "created_at"
+	}
+	if o.Then == "" {
+		o.Then = "id"
+	}
+	desc := o.Descending != backwards
+	return clause.OrderBy{Columns: []clause.OrderByColumn{
+		{Column: clause.Column{Name: o.Column}, Desc: desc},
+		{Column: clause.Column{Name: o.Then}, Desc: desc},
+	}}
+}
+
+// window is a page's place in its list, counted from the end that is nearer, so
+// that no page skips more than half of the rows.
+type window struct {
+	backwards     bool
+	offset, limit int
+}
+
+// windowOf places a page in a list of total rows. Beyond its end nothing is
+// left: the limit is zero.
+func windowOf(in httpapi.PageIn, total int64) window {
+	offset := in.Offset()
+	left := int(total) - offset
+	if left <= 0 {
+		return window{}
+	}
+	w := window{offset: offset, limit: min(in.Limit, left)}
+	if behind := left - w.limit; behind < offset {
+		w.backwards, w.offset = true, behind
+	}
+	return w
+}
+
 // List returns one page of q's rows in a total order, and how many there are in
 // all, each shown by view.
 func List[M, T any](q *gorm.DB, in httpapi.PageIn, order Order, view func(*M) *T) (httpapi.Page[T], error) {
-	if order.Column == "" {
-		order.Column = "created_at"
-	}
 	q = q.Session(&gorm.Session{})
 	page := httpapi.Page[T]{Items: []T{}}
 	if err := q.Model(new(M)).Count(&page.Total).Error; err != nil {
 		return page, fmt.Errorf("count: %w", err)
 	}
-	if order.Then == "" {
-		order.Then = "id"
+	w := windowOf(in, page.Total)
+	if w.limit == 0 {
+		return page, nil
 	}
-	inOrder := clause.OrderBy{Columns: []clause.OrderByColumn{
-		{Column: clause.Column{Name: order.Column}, Desc: order.Descending},
-		{Column: clause.Column{Name: order.Then}, Desc: order.Descending},
-	}}
-	// The page is found by id and read afterwards, so that what a deep page skips
-	// or sorts is not whole rows. As an array, ids are looked up one by one
-	// whatever the planner thinks of the list.
-	ids := q.Model(new(M)).Select("id").Clauses(inOrder).Limit(in.Limit).Offset(in.Offset())
+	err := show(q, &page, order, view, "id = ANY (ARRAY(?))", w.ids(inOrder[M](q, order, w)))
+	return page, err
+}
+
+// inOrder are the ids of q's rows, from the end that the window is near to.
+func inOrder[M any](q *gorm.DB, order Order, w window) *gorm.DB {
+	return q.Model(new(M)).Select("id").Clauses(order.clause(w.backwards))
+}
+
+// ids are those of the window's rows.
+func (w window) ids(ordered *gorm.DB) *gorm.DB { return ordered.Limit(w.limit).Offset(w.offset) }
+
+// show reads a page that was found by id, so that what a deep page skips or
+// sorts is not whole rows. As an array, ids are looked up one by one whatever the
+// planner thinks of the list.
+func show[M, T any](q *gorm.DB, page *httpapi.Page[T], order Order, view func(*M) *T, where string, ids any) error {
 	var rows []M
-	if err := q.Session(&gorm.Session{NewDB: true}).Where("id = ANY (ARRAY(?))", ids).Clauses(inOrder).Find(&rows).Error; err != nil {
-		return page, fmt.Errorf("list: %w", err)
+	if err := q.Session(&gorm.Session{NewDB: true}).Where(where, ids).Clauses(order.clause(false)).Find(&rows).Error; err != nil {
+		return fmt.Errorf("list: %w", err)
 	}
 	for i := range rows {
 		page.Items = append(page.Items, *view(&rows[i]))
 	}
-	return page, nil
-}
-
-// Search narrows q to rows of which a searched column contains text, whatever
-// the case. kind is the table, as the database's function search knows it; q is
-// of the transaction's tenant, which is the only one that the function searches.
-func Search(q *gorm.DB, kind, text string) *gorm.DB {
-	if text == "" {
-		return q
-	}
-	return q.Where("id IN (SELECT sentinel.search(?, ?))", kind, text)
+	return nil
 }
 
 // Contains narrows q to rows of which a column contains text, whatever the case,

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
-	"gorm.io/gorm"
 
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
@@ -106,17 +105,82 @@ func TestList_PagesInATotalOrder(t *testing.T) {
 	})
 }
 
+// Pages that are read from the end hold what those from the beginning would,
+// with nulls among the order's column.
+func TestList_PagesAreTheSameFromBothEnds(t *testing.T) {
+	t.Parallel()
+	inTx(t, func(tx *db.Tx, f fixture) {
+		require.NoError(t, tx.Exec("UPDATE sentinel.groups SET parent_group_id = ? WHERE id IN ?", f.ids[0], f.ids[1:3]).Error)
+		name, q := func(g *models.Group) *string { return &g.Name }, tx.Where("tenant_id = ?", f.mine)
+		for _, order := range []Order{{Column: "parent_group_id"}, {Column: "parent_group_id", Descending: true}, {Column: "name"}, {Column: "is_active", Then: "name", Descending: true}} {
+			whole, err := List(q, httpapi.PageIn{Page: 1, Limit: 1000}, order, name)
+			require.NoError(t, err)
+			require.Len(t, whole.Items, 5)
+			for limit := 1; limit <= 6; limit++ {
+				var seen []string
+				for n := 1; n <= 6; n++ {
+					page, err := List(q, httpapi.PageIn{Page: n, Limit: limit}, order, name)
+					require.NoError(t, err)
+					require.Equal(t, int64(5), page.Total)
+					seen = append(seen, page.Items...)
+				}
+				require.Equal(t, whole.Items, seen, "%+v, %d in a page", order, limit)
+			}
+		}
+	})
+}
+
+// Few are found by id, many by walking the order or, where they are far apart,
+// all at once: each way gives the same pages.
+func TestSearch_PagesManyAsItDoesFew(t *testing.T) {
+	t.Parallel()
+	inTx(t, func(tx *db.Tx, f fixture) {
+		require.NoError(t, tx.Exec(`INSERT INTO sentinel.groups (tenant_id, name, display_name, is_active, created_at)
+			SELECT ?, 'crew-' || n, CASE WHEN n % 4 = 0 THEN 'quarter' WHEN n > 4700 THEN 'late' ELSE 'other' END || CASE WHEN n > 3500 THEN ' end' ELSE '' END, n % 3 > 0, now() - n * interval '1 minute'
+			FROM generate_series(1, 5000) n`, f.mine).Error)
+		name := func(g *models.Group) *string { return &g.Name }
+		for text, total := range map[string]int64{"crew": 5000, "QUARTER": 1250, "late": 225, "end": 1500, "nothing": 0} {
+			for _, filter := range []string{"", "is_active"} {
+				q := tx.Where("tenant_id = ?", f.mine)
+				require.True(t, isWhole(q))
+				if filter != "" {
+					q = q.Where(filter)
+					require.False(t, isWhole(q))
+				}
+				for _, in := range []httpapi.PageIn{{Page: 1, Limit: 7}, {Page: 30, Limit: 40}, {Page: 50, Limit: 50}, {Page: 2, Limit: 1000}, {Page: 625, Limit: 2}, {Page: 5, Limit: 1000}, {Page: 6, Limit: 1000}} {
+					for _, order := range []Order{{}, {Column: "name", Descending: true}} {
+						want, err := List(Contains(q, text, "name", "display_name"), in, order, name)
+						require.NoError(t, err)
+						got, err := Search(q, "groups", text, in, order, name)
+						require.NoError(t, err)
+						require.Equal(t, want, got, "%q %s %+v %+v", text, filter, in, order)
+						if filter == "" {
+							require.Equal(t, total, got.Total)
+						}
+					}
+				}
+			}
+		}
+		// A condition that holds more than the tenant is a filter.
+		require.False(t, isWhole(tx.Where("tenant_id = ? AND is_active", f.mine)))
+		require.False(t, isWhole(tx.DB))
+	})
+}
+
 func TestSearch_TakesWildcardsAsText(t *testing.T) {
 	t.Parallel()
 	inTx(t, func(tx *db.Tx, f fixture) {
 		for text, want := range map[string]int64{
 			"": 5, "G3": 1, "50% OF": 5, "%": 5, "1_x": 2, "1-x": 0, "_": 5, "g_": 0, `\`: 0, "'": 0, "g0": 1, `%' OR ''='`: 0,
 		} {
-			for how, q := range map[string]*gorm.DB{
-				"search":   Search(tx.Where("tenant_id = ?", f.mine), "groups", text),
-				"contains": Contains(tx.Where("tenant_id = ?", f.mine), text, "name", "display_name"),
+			q, in, view := tx.Where("tenant_id = ?", f.mine), httpapi.PageIn{Page: 1, Limit: 10}, func(g *models.Group) *uuid.UUID { return &g.ID }
+			for how, find := range map[string]func() (httpapi.Page[uuid.UUID], error){
+				"search": func() (httpapi.Page[uuid.UUID], error) { return Search(q, "groups", text, in, Order{}, view) },
+				"contains": func() (httpapi.Page[uuid.UUID], error) {
+					return List(Contains(q, text, "name", "display_name"), in, Order{}, view)
+				},
 			} {
-				page, err := List(q, httpapi.PageIn{Page: 1, Limit: 10}, Order{}, func(g *models.Group) *uuid.UUID { return &g.ID })
+				page, err := find()
 				require.NoError(t, err)
 				require.Equal(t, want, page.Total, "%s %q", how, text)
 			}

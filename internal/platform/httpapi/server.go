@@ -119,6 +119,7 @@ type Server struct {
 	room     room
 	mounts   []mount
 	mounted  sync.Once
+	open     connections
 	sealed   bool
 	inner    fasthttp.RequestHandler
 	http     *fasthttp.Server
@@ -158,6 +159,7 @@ func New(cfg Config) *Server {
 		WriteTimeout:                 cfg.WriteTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,
 		CloseOnShutdown:              true,
+		ConnState:                    s.open.state,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
 	}
@@ -227,8 +229,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // Shutdown stops accepting and returns when the requests in flight are
-// answered, or with ctx's error when it ends first.
+// answered, or with ctx's error when it ends first. Connections without a
+// request are closed: idle ones at once, new ones after [headGrace].
 func (s *Server) Shutdown(ctx context.Context) error {
+	grace := headGrace
+	if deadline, ok := ctx.Deadline(); ok {
+		grace = min(grace, time.Until(deadline)/2)
+	}
+	defer time.AfterFunc(grace, s.open.end).Stop()
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
 		return fmt.Errorf("shut down the HTTP server: %w", err)
 	}
@@ -238,6 +246,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // handle is the outermost step: recovery, the request's id, the size limit,
 // the headers that every answer has, the access log.
 func (s *Server) handle(fctx *fasthttp.RequestCtx) {
+	if !s.open.begin(fctx.Conn()) {
+		return
+	}
 	c := s.newCall(fctx)
 	defer s.finish(fctx, c)
 	defer func() {

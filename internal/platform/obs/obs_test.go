@@ -85,6 +85,23 @@ func TestMetrics_AreServedUntilTheContextEnds(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+func TestServe_EndsWhileAConnectionSaysNothing(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with the test
+	require.NoError(t, err)
+	silent, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", ln.Addr().String())
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- obs.New().Serve(ctx, ln) }()
+	res, err := http.Get("http://" + ln.Addr().String() + "/metrics") //nolint:noctx // it is accepted after the silent one
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	stop()
+	require.NoError(t, <-done)
+	require.NoError(t, silent.Close())
+}
+
 func TestServe_ReportsABrokenListener(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with the test
 	require.NoError(t, err)

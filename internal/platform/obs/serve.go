@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// stopGrace is how long a scrape may still take when the server stops. What is
+// open then, such as a connection that never asked anything, is cut off.
+const stopGrace = time.Second
+
 // Listen is [Metrics.Serve] on a TCP address.
 func (m *Metrics) Listen(ctx context.Context, addr string) error {
 	var lc net.ListenConfig
@@ -40,9 +44,12 @@ func (m *Metrics) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve metrics: %w", err)
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	err := server.Shutdown(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
 	if served := <-served; err == nil && !errors.Is(served, http.ErrServerClosed) {
 		err = served
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -43,11 +44,11 @@ func Decode(data []byte) (*Document, error) {
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("there is nothing in it")
 	case err != nil:
-		return nil, err
+		return nil, explained(data, err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return nil, err
+			return nil, explained(data, err)
 		}
 		return nil, fmt.Errorf("line %d: a second document begins; there must be one", more.Line)
 	}
@@ -58,6 +59,19 @@ func Decode(data []byte) (*Document, error) {
 	}
 	d.JSON = r.out.Bytes()
 	return d, nil
+}
+
+// tabbed is a line that a tab indents.
+var tabbed = regexp.MustCompile(`(?m)^ *\t`)
+
+// explained adds to the parser's error what it does not say: that tabs indent
+// nothing in YAML.
+func explained(data []byte, err error) error {
+	at := tabbed.FindIndex(data)
+	if at == nil || !strings.Contains(err.Error(), "cannot start any token") {
+		return err
+	}
+	return fmt.Errorf("line %d: is indented with a tab: use spaces", 1+bytes.Count(data[:at[0]], []byte("\n")))
 }
 
 type reader struct {
