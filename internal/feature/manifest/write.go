@@ -61,8 +61,7 @@ func (a *applier) write() error {
 }
 
 // checkWorkflows refuses roles that the tenant cannot use in a workflow that
-// changes. They are asked of the
-// database, which alone knows all of them.
+// changes. They are asked of the database, which alone knows all of them.
 func (a *applier) checkWorkflows() error {
 	for _, s := range a.of(nodeKind) {
 		if s.after == nil {

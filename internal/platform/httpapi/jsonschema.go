@@ -10,6 +10,7 @@ import (
 // JSONSchema describes a type as bodies of it are checked, in JSON Schema of
 // draft 2020-12, with the types that it is made of under $defs.
 func JSONSchema(t reflect.Type) (map[string]any, error) {
+	configureHuma() // else it would depend on whether a server was made before
 	r := newRegistry()
 	name := r.Schema(t, true, "").Ref
 	raw, err := json.Marshal(map[string]any{"$ref": name, "$defs": r})
