@@ -10,13 +10,19 @@ import (
 	"github.com/google/uuid"
 )
 
+// Self as a question's UserID is the account that asks: that of the client's key,
+// or of the token given by [WithToken].
+const Self = "self"
+
 // maxBatch is how many questions the server takes at once.
 const maxBatch = 1000
 
 // Question asks whether a subject may do something.
 type Question struct {
-	// UserID is the subject. Empty is the account that asks. Naming another needs
-	// execute on api/decisions, as do Attributes, ActionProperties and Context.
+	// UserID is the id of the subject, or [Self]. Empty is refused: an application
+	// that does not know yet who its user is would be told of its own account.
+	// Naming another needs execute on api/decisions, as do Attributes,
+	// ActionProperties and Context.
 	UserID string
 	// Action is what is to be done, such as "read".
 	Action string
@@ -133,8 +139,11 @@ func (c *Client) checkBatch(ctx context.Context, questions []Question, places []
 }
 
 func (q *Question) user() (*uuid.UUID, error) {
-	if q.UserID == "" {
+	switch q.UserID {
+	case Self:
 		return nil, nil
+	case "":
+		return nil, errors.New("the question's UserID is empty: give the subject's id, or client.Self for the account that asks")
 	}
 	id, err := uuid.Parse(q.UserID)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestCheck_AnswersForOneselfAndForOthers(t *testing.T) {
 	w := server.World(t)
 	c := newClient(t, server.URL, w.Key)
 
-	own, err := c.Check(client.WithToken(t.Context(), w.Ann.Token), client.Question{Action: "read", Type: "invoice", ID: "4711"})
+	own, err := c.Check(client.WithToken(t.Context(), w.Ann.Token), client.Question{UserID: client.Self, Action: "read", Type: "invoice", ID: "4711"})
 	require.NoError(t, err)
 	require.True(t, own.Allowed)
 	require.Equal(t, "granted", own.ReasonCode)
@@ -80,7 +80,7 @@ func TestCheck_FailsTyped(t *testing.T) {
 		"an id that cannot be":     {user: w.Ann.ID.String(), id: "a*", status: http.StatusBadRequest, code: "VALIDATION_ERROR", field: "resource.id"},
 		"a user that is not there": {user: uuid.NewString(), id: "1", status: http.StatusNotFound, code: "RESOURCE_NOT_FOUND"},
 		"another's, without right": {token: w.Ben.Token, user: w.Ann.ID.String(), id: "1", status: http.StatusForbidden, code: "PERMISSION_DENIED"},
-		"a token that is none":     {token: "abc", id: "1", status: http.StatusUnauthorized, code: "AUTHENTICATION_REQUIRED"},
+		"a token that is none":     {token: "abc", user: client.Self, id: "1", status: http.StatusUnauthorized, code: "AUTHENTICATION_REQUIRED"},
 	} {
 		ctx := t.Context()
 		if c2.token != "" {
@@ -102,12 +102,17 @@ func TestCheck_FailsTyped(t *testing.T) {
 			require.Equal(t, "api/decisions:execute", e.Details["required_permission"])
 		}
 	}
-	_, err := c.Check(t.Context(), client.Question{UserID: "ann", Action: "read", Type: "invoice"})
-	require.ErrorContains(t, err, "UserID")
+	for _, nobody := range []string{"ann", ""} { // "" would be the application itself
+		q := client.Question{UserID: nobody, Action: "read", Type: "invoice"}
+		_, err := c.Check(t.Context(), q)
+		require.ErrorContains(t, err, "UserID")
+		_, err = c.CheckMany(t.Context(), []client.Question{q})
+		require.ErrorContains(t, err, "UserID")
+	}
 	// JSON would make another id of it, one that Ann may read.
 	for _, id := range []string{"\xff", "a\xc0\x80"} {
 		q := client.Question{UserID: w.Ann.ID.String(), Action: "read", Type: "invoice", ID: id}
-		_, err = c.Check(t.Context(), q)
+		_, err := c.Check(t.Context(), q)
 		require.ErrorContains(t, err, "UTF-8")
 		_, err = c.CheckMany(t.Context(), []client.Question{q})
 		require.ErrorContains(t, err, "UTF-8")
@@ -118,7 +123,7 @@ func TestCheck_FailsTyped(t *testing.T) {
 func TestCheck_AnEmptyTokenIsNobody(t *testing.T) {
 	t.Parallel()
 	w := server.World(t)
-	_, err := newClient(t, server.URL, w.Key).Check(client.WithToken(t.Context(), ""), client.Question{Action: "read", Type: "invoice", ID: "1"})
+	_, err := newClient(t, server.URL, w.Key).Check(client.WithToken(t.Context(), ""), client.Question{UserID: client.Self, Action: "read", Type: "invoice", ID: "1"})
 	var e *client.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, http.StatusUnauthorized, e.Status)

@@ -114,7 +114,7 @@ func scripted(t *testing.T, header http.Header, statuses ...int) (*client.Client
 func TestRetry_OnlyWhatIsSafeAndSoon(t *testing.T) {
 	t.Parallel()
 	check := func(ctx context.Context, c *client.Client) error {
-		d, err := c.Check(ctx, client.Question{Action: "read", Type: "invoice", ID: "1"})
+		d, err := c.Check(ctx, client.Question{UserID: client.Self, Action: "read", Type: "invoice", ID: "1"})
 		if err == nil && !d.Allowed {
 			return fmt.Errorf("denied")
 		}
@@ -175,7 +175,7 @@ func TestRetry_EndsWithTheCall(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	start := time.Now()
-	_, err := c.Check(ctx, client.Question{Action: "read", Type: "invoice"})
+	_, err := c.Check(ctx, client.Question{UserID: client.Self, Action: "read", Type: "invoice"})
 	require.Error(t, err)
 	require.EqualValues(t, 1, calls.Load())
 	require.Less(t, time.Since(start), time.Second, "it does not wait for what comes too late")
@@ -214,10 +214,10 @@ func TestCheck_TakesNoAnswerThatIsNotADecision(t *testing.T) {
 			c, err := client.New(s2.URL, client.Options{})
 			require.NoError(t, err)
 			t.Cleanup(c.Close)
-			d, err := c.Check(t.Context(), client.Question{Action: "read", Type: "invoice"})
+			d, err := c.Check(t.Context(), client.Question{UserID: client.Self, Action: "read", Type: "invoice"})
 			require.Error(t, err)
 			require.Equal(t, client.Decision{}, d)
-			many, err := c.CheckMany(t.Context(), []client.Question{{Action: "read", Type: "invoice"}})
+			many, err := c.CheckMany(t.Context(), []client.Question{{UserID: client.Self, Action: "read", Type: "invoice"}})
 			require.Error(t, err)
 			require.Nil(t, many)
 		})
@@ -239,7 +239,7 @@ func TestClient_ReadsNoAnswerWithoutEnd(t *testing.T) {
 	c, err := client.New(s.URL, client.Options{})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	_, err = c.Check(t.Context(), client.Question{Action: "read", Type: "invoice"})
+	_, err = c.Check(t.Context(), client.Question{UserID: client.Self, Action: "read", Type: "invoice"})
 	require.ErrorContains(t, err, "too long")
 }
 
@@ -248,7 +248,7 @@ func TestClient_SaysThatNobodyAnswers(t *testing.T) {
 	f := newFront(t)
 	c := newClient(t, f.URL, "snt_nobody")
 	f.Close()
-	_, err := c.Check(t.Context(), client.Question{Action: "read", Type: "invoice"})
+	_, err := c.Check(t.Context(), client.Question{UserID: client.Self, Action: "read", Type: "invoice"})
 	require.ErrorContains(t, err, "reach Sentinel")
 	var e *client.Error
 	require.NotErrorAs(t, err, &e, "nobody answered")

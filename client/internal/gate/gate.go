@@ -114,7 +114,7 @@ func (g *Gate) Judge(ctx context.Context, r *Request) *Refusal {
 	q := client.Question{Action: r.Action, Type: r.Type}
 	var err error
 	if g.named {
-		if q.UserID, err = r.Subject(); err != nil || q.UserID == "" {
+		if q.UserID, err = r.Subject(); err != nil || q.UserID == "" || q.UserID == client.Self {
 			return r.anonymous("AUTHENTICATION_REQUIRED", "Log in.")
 		}
 	} else {
@@ -122,7 +122,7 @@ func (g *Gate) Judge(ctx context.Context, r *Request) *Refusal {
 		if !ok {
 			return r.anonymous("AUTHENTICATION_REQUIRED", "Log in and send the access token.")
 		}
-		ctx = client.WithToken(ctx, token)
+		ctx, q.UserID = client.WithToken(ctx, token), client.Self
 	}
 	if r.Tenant != nil {
 		tenant, err := r.Tenant()
