@@ -166,6 +166,7 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 		{"resources by type, in the middle", get("/resources?sort=type&page=1000"), map[string][]string{"ORDER BY": {"resources_type_code_key"}}},
 		{"resources by type, at the end", get("/resources?sort=type&page=2000"), map[string][]string{"ORDER BY": {"resources_type_code_key"}}},
 		{"a search that finds all nodes", get("/resources?search=node&sort=type"), map[string][]string{"unnest(": {"search_entries_pkey"}, "ORDER BY": {"resources_type_code_key"}}},
+		{"a search that finds all nodes, in the middle", get("/resources?search=node&sort=type&page=1000"), map[string][]string{"ORDER BY": {"resources_type_code_key"}}},
 		{"a subtree", get("/resources?below=$family"), map[string][]string{"count(": {"resources_lineage_idx"}}},
 		{"children", get("/resources/$family/children?"), map[string][]string{"count(": {"resources_children_idx"}, "ORDER BY": {"resources_children_idx"}}},
 		{"a tree", get("/resources/tree?depth=3"), map[string][]string{"IS NULL": {"resources_children_idx"}, "count(": {"resources_children_idx"}, "LATERAL": {"resources_children_idx"}}},
