@@ -4706,7 +4706,7 @@ type ClientInterface interface {
 
 	// ManifestPlanWithBody Show what a manifest would change
 	//
-	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4715,7 +4715,7 @@ type ClientInterface interface {
 
 	// ManifestPlan Show what a manifest would change
 	//
-	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6689,7 +6689,7 @@ func (c *API) ManifestApply(ctx context.Context, body ManifestApplyJSONRequestBo
 
 // ManifestPlanWithBody Show what a manifest would change
 //
-// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6708,7 +6708,7 @@ func (c *API) ManifestPlanWithBody(ctx context.Context, contentType string, body
 
 // ManifestPlan Show what a manifest would change
 //
-// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -16261,7 +16261,7 @@ type ClientWithResponsesInterface interface {
 
 	// ManifestPlanWithBodyWithResponse Show what a manifest would change
 	//
-	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16270,7 +16270,7 @@ type ClientWithResponsesInterface interface {
 
 	// ManifestPlanWithResponse Show what a manifest would change
 	//
-	// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+	// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20915,7 +20915,7 @@ func (c *ClientWithResponses) ManifestApplyWithResponse(ctx context.Context, bod
 
 // ManifestPlanWithBodyWithResponse Show what a manifest would change
 //
-// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20930,7 +20930,7 @@ func (c *ClientWithResponses) ManifestPlanWithBodyWithResponse(ctx context.Conte
 
 // ManifestPlanWithResponse Show what a manifest would change
 //
-// Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.
+// Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

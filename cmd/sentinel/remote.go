@@ -34,8 +34,7 @@ func (r *remote) flags(cmd *cobra.Command, what string) {
 }
 
 const (
-	// zipFrom is the length from which a body is sent compressed: the server takes
-	// no longer ones than 1 MiB as they are sent.
+	// zipFrom is the length from which a JSON body is sent compressed.
 	zipFrom = 256 << 10
 	// maxAnswer bounds what is read of an answer.
 	maxAnswer = 256 << 20

@@ -20,7 +20,7 @@ func (j *Judge) holds(g *grants.Grant) bool {
 	// nor may one free others of a deny that one is under. A hidden field is such
 	// a deny, whatever the actions.
 	return !slices.ContainsFunc(j.held, func(h *grants.Grant) bool {
-		return h.Effect == grants.Deny && mayMeet(h, g) || hides(h) && meetIn(h, g)
+		return h.Effect == grants.Deny && mayMeet(h, g) || meetIn(h, g) && hides(h)
 	})
 }
 

@@ -44,7 +44,7 @@ func (s *Service) Register(api *httpapi.Server) {
 	httpapi.Call(sec, httpapi.Route{
 		Path: "/manifest/plan", Summary: "Show what a manifest would change", Access: httpapi.Requires("manifest", "read"),
 		Gzip: true, MaxBody: maxBody, Timeout: timeout,
-		Description: "Nothing is written. A body of more than 1 MiB is sent with Content-Encoding: gzip; unpacked it may have 32 MiB.",
+		Description: "Nothing is written. The body may have 32 MiB, and be sent with Content-Encoding: gzip; unpacked it may have no more.",
 	}, s.plan)
 	httpapi.Call(sec, httpapi.Route{
 		Path: "/manifest/apply", Summary: "Apply a manifest", Access: httpapi.Requires("manifest", "update"), Granting: true,
