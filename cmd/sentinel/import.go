@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -145,7 +146,8 @@ func (o *importOptions) submit(ctx context.Context, i *imported) error {
 		media = "text/csv"
 	}
 	err = o.put(ctx, "/imports?"+query.Encode(), upload{media: media, body: reader, size: info.Size()}, i)
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+	// How a connection that is cut amid a body shows depends on who notices first.
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
 		return fmt.Errorf("the server stopped reading the file of %d bytes; is it larger than IMPORT_MAX_MB allows there? %w", info.Size(), err)
 	}
 	return err
