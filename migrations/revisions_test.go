@@ -93,7 +93,7 @@ func TestRevisions_SubjectChangesNameTheUser(t *testing.T) {
 		"UPDATE sentinel.users SET email_verified_at = now() WHERE tenant_id = $1 AND id = $2",
 		"UPDATE sentinel.users SET token_epoch = token_epoch + 1 WHERE tenant_id = $1 AND id = $2",
 		"UPDATE sentinel.users SET assert_override = '{a}' WHERE tenant_id = $1 AND id = $2",
-		"INSERT INTO sentinel.access_requests (tenant_id, requester_id, request_type) VALUES ($1, $2, 'role')",
+		"INSERT INTO sentinel.access_requests (tenant_id, requester_id, beneficiary_id, request_type) VALUES ($1, $2, $2, 'role')",
 		"UPDATE sentinel.access_requests SET status = 'approved' WHERE tenant_id = $1 AND requester_id = $2",
 		"UPDATE sentinel.access_requests SET grant_expires_at = now() WHERE tenant_id = $1 AND requester_id = $2",
 		"DELETE FROM sentinel.access_requests WHERE tenant_id = $1 AND requester_id = $2",

@@ -19,11 +19,13 @@ type ApprovalChain struct {
 	Mode                  string `gorm:"default:gate"`
 	ApprovalLevels        JSON   `gorm:"type:jsonb"`
 	AutoApproveConditions JSON   `gorm:"type:jsonb;default:'{}'"`
-	IsActive              bool
-	CreatedBy             *uuid.UUID
-	CreatedByTenant       *uuid.UUID
-	CreatedAt             time.Time `gorm:"->;default:now()"`
-	UpdatedAt             time.Time `gorm:"->;default:now()"`
+	// MaxDurationHours is the longest time an approval may grant for, nil for any.
+	MaxDurationHours *int
+	IsActive         bool
+	CreatedBy        *uuid.UUID
+	CreatedByTenant  *uuid.UUID
+	CreatedAt        time.Time `gorm:"->;default:now()"`
+	UpdatedAt        time.Time `gorm:"->;default:now()"`
 }
 
 // TableName implements GORM's Tabler.
@@ -34,6 +36,8 @@ type AccessRequest struct {
 	ID          uuid.UUID `gorm:"primaryKey;type:uuid;default:sentinel.uuid_v7()"`
 	TenantID    uuid.UUID
 	RequesterID uuid.UUID
+	// BeneficiaryID is who gains: the requester unless they ask for another.
+	BeneficiaryID uuid.UUID
 	// RequestType is "role", "permission" or "resource_access".
 	RequestType    string
 	RequestDetails JSON `gorm:"type:jsonb;default:'{}'"`
@@ -47,10 +51,13 @@ type AccessRequest struct {
 	ExpiresAt  *time.Time
 	LevelDueAt *time.Time
 	DecidedAt  *time.Time
-	// GrantExpiresAt ends what an approved request grants.
+	// GrantExpiresAt ends what an approved request grants, nil for never.
 	GrantExpiresAt *time.Time
-	CreatedAt      time.Time `gorm:"->;default:now()"`
-	UpdatedAt      time.Time `gorm:"->;default:now()"`
+	// AutoApproved is set on the record of what a chain's conditions approved,
+	// which grants nothing by itself.
+	AutoApproved bool
+	CreatedAt    time.Time `gorm:"->;default:now()"`
+	UpdatedAt    time.Time `gorm:"->;default:now()"`
 }
 
 // TableName implements GORM's Tabler.

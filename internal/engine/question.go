@@ -10,8 +10,10 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/sentinel-access/sentinel/internal/engine/approval"
 	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
@@ -44,13 +46,18 @@ const (
 	SubjectInactive      Code = "subject_inactive"
 	TenantInactive       Code = "tenant_inactive"
 	ExplicitDeny         Code = "explicit_deny"
+	WorkflowState        Code = "workflow_state"
+	PolicyDeny           Code = "policy_deny"
 	NoMatchingPermission Code = "no_matching_permission"
 	ConditionFailed      Code = "condition_failed"
+	ApprovalRequired     Code = "approval_required"
 	Granted              Code = "granted"
+	GrantedByApproval    Code = "granted_by_approval"
 )
 
 var codes = [...]Code{
-	NotEvaluated, SubjectUnknown, SubjectInactive, TenantInactive, ExplicitDeny, NoMatchingPermission, ConditionFailed, Granted,
+	NotEvaluated, SubjectUnknown, SubjectInactive, TenantInactive, ExplicitDeny, WorkflowState, PolicyDeny,
+	NoMatchingPermission, ConditionFailed, ApprovalRequired, Granted, GrantedByApproval,
 }
 
 // Decision is the answer to one question.
@@ -58,10 +65,26 @@ type Decision struct {
 	ID      uuid.UUID
 	Allowed bool
 	Code    Code
-	// Matched are the permissions that decided: the allows of a granted
-	// question, the denies of a denied one, the allows whose conditions did not
-	// hold of a failed one.
+	// Matched are the permissions that decided: the allows of a granted question
+	// or of one that waits for an approval, the denies of an explicit deny, the
+	// allows whose conditions did not hold of a failed one.
 	Matched []*grants.Grant
+	// Denials are what policies say against it, ordered by policy and reason.
+	Denials []policy.Denial
+	// Obligations are what whoever lets the subject act has to do, in the order of
+	// their JSON. Only an allowed answer has any.
+	Obligations []map[string]any
+	// Chain is the approval chain that is wanted, or that an approval opened; nil
+	// where none had a say.
+	Chain *approval.Chain
+	// RequestID is the access request that opened the chain, or that waits for it.
+	RequestID *uuid.UUID
+	// AutoApproved is set when the chain's conditions opened it.
+	AutoApproved bool
+	// Fields are what the subject may do with each field of the resource's type:
+	// "read", "write" or "hidden" by tier and name; nil for a type without fields.
+	// They do not depend on the action asked about.
+	Fields map[string]map[string]string
 	// Revision is a token of the state the answer is valid for; see [Token].
 	Revision string
 	// TTL is for how many whole seconds the answer holds if nothing is written:

@@ -40,6 +40,27 @@ type Subject struct {
 	// Assignments are all that are stored, whatever their validity: it is judged
 	// at the moment of the question.
 	Assignments []Assignment
+	// Requests are the pending and approved access requests for resources of
+	// which the subject is the beneficiary, oldest first.
+	Requests []Request
+}
+
+// Request is an access request that waits or was approved.
+type Request struct {
+	ID uuid.UUID
+	// Approved is false for one that waits.
+	Approved bool
+	// Chain is the chain it went through.
+	Chain uuid.UUID
+	// Type and ResourceID name the resource: a registered node by its code, with
+	// its id in Node. An empty ResourceID is the type as a whole.
+	Type, ResourceID string
+	Node             uuid.UUID
+	// Action is the action asked for, or [grants.AnyAction].
+	Action string
+	// ExpiresAt ends what an approved request grants, nil for never; the end is
+	// excluded.
+	ExpiresAt *time.Time
 }
 
 // Assignment binds a subject to a role or group.

@@ -49,6 +49,34 @@ type Verdict struct {
 	// MatchedRoles are the names of the subject's roles that own them directly,
 	// ascending.
 	MatchedRoles []string
+	Extra
+}
+
+// Extra is what steps 6 to 9 add to an answer.
+type Extra struct {
+	// Denials are what policies say against it, ordered by policy and reason.
+	Denials []Denial
+	// Obligations are ordered by their JSON.
+	Obligations []map[string]any
+	// Chain is the id of the approval chain wanted, or that an approval opened;
+	// empty where none had a say.
+	Chain string
+	// Levels are that chain's.
+	Levels any
+	// Request is the id of the access request that opened the chain, or that waits
+	// for it; empty for none.
+	Request string
+	// AutoApproved is set when the chain's conditions opened it.
+	AutoApproved bool
+	// Fields are "read", "write" or "hidden" by tier and name.
+	Fields map[string]map[string]string
+}
+
+// Denial is what a policy says against a question.
+type Denial struct {
+	// Policy is the module, such as "tenant.hours".
+	Policy string `json:"policy"`
+	Reason string `json:"reason"`
 }
 
 // Decide answers one question at now. An error means that the question was not

@@ -35,6 +35,14 @@ type Document struct {
 	// for a root. The keys are the active nodes: an inactive one cuts off what
 	// would flow through it.
 	Tree map[string][]string `json:"tree"`
+	// Chains are the active approval chains that guard resources, in the order in
+	// which the first that matches applies.
+	Chains []Chain `json:"chains"`
+	// Fields are the active field definitions, the platform's and the tenant's, by
+	// entity type and field.
+	Fields map[string]map[string]Field `json:"fields"`
+	// Policies are the modules that are asked, and when.
+	Policies []Module `json:"policies"`
 }
 
 // Tenant is the tenant in which questions are asked.
@@ -45,6 +53,14 @@ type Tenant struct {
 	TimeZone string `json:"time_zone"`
 	// IsActive is false as well when an ancestor is inactive.
 	IsActive bool `json:"is_active"`
+	// Conflict is the rule between matching allows and denies: "deny_overrides" or
+	// "most_specific".
+	Conflict string `json:"conflict"`
+	// AllowRules is set where the tenant's policies may allow, not only deny.
+	AllowRules bool `json:"allow_rules"`
+	// AutoApprove is set where chains' conditions may approve: the server's
+	// AUTO_APPROVE_ENABLED.
+	AutoApprove bool `json:"auto_approve"`
 }
 
 // Subject is one account.
@@ -60,6 +76,27 @@ type Subject struct {
 	LockedUntil *int64         `json:"locked_until_ns"`
 	Attributes  map[string]any `json:"attributes,omitempty"`
 	Assignments []Assignment   `json:"assignments"`
+	// Requests are the subject's pending and approved access requests for
+	// resources, oldest first.
+	Requests []Request `json:"requests"`
+}
+
+// Request is an access request that waits or was approved.
+type Request struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	// Chain is the id of the chain it went through.
+	Chain string `json:"chain"`
+	// Type and ResourceID name the resource: a registered node by its code, with
+	// its id in Node. An empty ResourceID is the type as a whole.
+	Type       string `json:"type"`
+	ResourceID string `json:"resource_id"`
+	Node       string `json:"node"`
+	// Action is the action asked for, or "*" for every one.
+	Action string `json:"action"`
+	// ExpiresAt ends what an approved request grants, in nanoseconds since 1970,
+	// nil for never; the end is excluded.
+	ExpiresAt *int64 `json:"expires_at_ns"`
 }
 
 // Assignment binds a subject to a group or role.
@@ -92,6 +129,13 @@ type Grant struct {
 	// Conditions is the decoded object, nil for none. It must have passed
 	// condition.Compile.
 	Conditions any `json:"conditions,omitempty"`
+	// Fields are what the permission says of fields: "read", "write" or "hidden".
+	Fields map[string]string `json:"fields,omitempty"`
+	// Class and Literals say how specific a pattern is: 5 for one id of one type, 3
+	// for a glob, 2 for a whole type, 1 for every type; then the more literal
+	// segments the more specific. Both are 0 for a permission on a node.
+	Class    int `json:"class"`
+	Literals int `json:"literals"`
 }
 
 // Resource is one registered node.
@@ -100,6 +144,53 @@ type Resource struct {
 	Code       string         `json:"code"`
 	Path       string         `json:"path"`
 	Attributes map[string]any `json:"attributes,omitempty"`
+	// Workflow is nil where no state limits what may be done.
+	Workflow *Workflow `json:"workflow,omitempty"`
+}
+
+// Workflow limits what may be done in a state of a node.
+type Workflow struct {
+	// State is the node's own, empty for none.
+	State  string   `json:"state"`
+	States []string `json:"states"`
+	// Actions are by state and action the roles that may, as "role:<id>", or "*"
+	// for everybody. A state that is no key limits nothing.
+	Actions map[string]map[string][]string `json:"state_actions"`
+}
+
+// Chain is an approval chain.
+type Chain struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Type, Glob and TypeWide are of the compiled pattern.
+	Type     string `json:"type"`
+	Glob     string `json:"glob"`
+	TypeWide bool   `json:"type_wide"`
+	Mode     string `json:"mode"`
+	// Levels are what answers say of them.
+	Levels any `json:"levels"`
+	// Auto are the conditions that approve, nil for none.
+	Auto any `json:"auto,omitempty"`
+}
+
+// Field is a field definition.
+type Field struct {
+	// Tier is "core", "platform_dynamic" or "tenant_specific".
+	Tier string `json:"tier"`
+	// Default is the visibility where no permission names the field: "read",
+	// "write" or "hidden".
+	Default string `json:"default"`
+}
+
+// Module is a policy: a package of its own.
+type Module struct {
+	// Root is "platform" for data.sentinel.platform.<name>, "tenant" for
+	// data.tenant.<name>.
+	Root string `json:"root"`
+	Name string `json:"name"`
+	// ResourceTypes and Actions tell when it matters; empty for always.
+	ResourceTypes []string `json:"resource_types"`
+	Actions       []string `json:"actions"`
 }
 
 // Graph is a document made ready for evaluation. It never changes and is safe
