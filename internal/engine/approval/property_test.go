@@ -197,11 +197,20 @@ func (w *world) enough(l *Level, votes []Vote) bool {
 func TestLevel_CountsAsEveryWayOfSeatingDoes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		l := w.chain.Level(1)
+		var w world
+		list := make([]Approver, rapid.IntRange(2, 4).Draw(t, "approvers"))
+		places := make([]int, len(list))
+		for i := range list {
+			list[i].Min, places[i] = rapid.IntRange(1, 2).Draw(t, "min"), i
+		}
+		l := &Level{Number: 1, Approvers: Approvers{AllOf: list}}
+		if rapid.IntRange(0, 4).Draw(t, "any") == 0 {
+			l.Approvers = Approvers{AnyOf: list}
+		}
 		var votes []Vote
 		for i := range rapid.IntRange(0, 7).Draw(t, "votes") {
-			entries := rapid.SliceOfNDistinct(rapid.IntRange(0, len(l.Approvers.Entries())-1), 0, -1, rapid.ID[int]).Draw(t, "entries")
+			order := rapid.Permutation(places).Draw(t, "order")
+			entries := order[:rapid.IntRange(1, len(order)).Draw(t, "entries")]
 			votes = append(votes, Vote{Account: uuid.UUID{3, byte(i)}, Level: 1, Verdict: Approve, Entries: entries})
 		}
 		require.Equal(t, w.enough(l, votes), l.met(votes, nil), fmt.Sprint(votes))
