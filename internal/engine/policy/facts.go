@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -76,9 +77,13 @@ func member(name string, value ast.Value) pair {
 
 func text(name, value string) pair { return member(name, ast.String(value)) }
 
-// input makes the document that judge.rego reads. What the actions share is
-// converted once.
-func (f *Facts) input(asked map[string][]*module) (ast.Value, error) {
+// document is what the actions of one question share, converted once.
+type document struct {
+	asked, lib []pair
+	properties ast.Object
+}
+
+func (f *Facts) document() (*document, error) {
 	var parts [3]ast.Object
 	for i, m := range []map[string]any{f.Question.Attributes, f.Question.ActionProperties, f.Question.Context} {
 		attrs, err := NewAttrs(m)
@@ -88,21 +93,19 @@ func (f *Facts) input(asked map[string][]*module) (ast.Value, error) {
 		parts[i] = attrs.value()
 	}
 	attributes, properties, context := parts[0], parts[1], parts[2]
-	question, lib := f.question(attributes, properties, context), f.lib(attributes, context)
-	actions := make([]pair, 0, len(asked))
-	for action, list := range asked {
-		modules := make([]*ast.Term, len(list))
-		for i, c := range list {
-			modules[i] = c.question(f.AllowRules)
-		}
-		of := member("action", ast.NewObject(text("name", action), member("properties", properties)))
-		actions = append(actions, member(action, ast.NewObject(
-			member("question", ast.NewObject(append(question[:len(question):len(question)], text("action", action))...)),
-			member("lib", ast.NewObject(append(lib[:len(lib):len(lib)], of)...)),
-			member("modules", ast.NewArray(modules...)),
-		)))
-	}
-	return ast.NewObject(member("asked", ast.NewObject(actions...))), nil
+	return &document{f.question(attributes, properties, context), f.lib(attributes, context), properties}, nil
+}
+
+// question is the input of one action.
+func (d *document) question(action string) ast.Value {
+	return ast.NewObject(append(slices.Clip(d.asked), text("action", action))...)
+}
+
+// data is the data document of one action.
+func (d *document) data(action string) ast.Value {
+	of := member("action", ast.NewObject(text("name", action), member("properties", d.properties)))
+	lib := ast.NewObject(append(slices.Clip(d.lib), of)...)
+	return ast.NewObject(member("sentinel", ast.NewObject(member("lib", lib))))
 }
 
 // question returns the members of the input but the action, as [Question.input]

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 const (
@@ -40,32 +42,102 @@ type Restriction struct {
 	To string
 }
 
-// find reads what modules said, each an object of entries by rule.
-func find(modules []*module, said []any) Finding {
-	var f Finding
-	obligations := map[string]map[string]any{}
-	for i, c := range modules {
-		rules, ok := said[i].(map[string]any)
-		if !ok {
-			return malformed(c, "", "the module did not answer")
-		}
-		for _, rule := range slices.Sorted(maps.Keys(rules)) {
-			entries, ok := rules[rule].([]any)
-			if !ok {
-				return malformed(c, rule, "is no set")
-			}
-			for _, entry := range entries {
-				if message := f.read(c, rule, entry, obligations); message != "" {
-					return malformed(c, rule, message)
-				}
-			}
-		}
-		if len(obligations) > maxObligations {
-			return malformed(c, ruleDuties, fmt.Sprintf("there are more than %d", maxObligations))
-		}
+// answers gather what the modules say about one action.
+type answers struct {
+	found       Finding
+	malformed   string
+	obligations map[string]map[string]any
+}
+
+// read takes in what a rule says.
+func (a *answers) read(c *module, rule string, said ast.Value) {
+	entries, ok := said.(ast.Set)
+	if !ok {
+		a.fail(c, rule, "is no set")
+		return
 	}
-	for _, key := range slices.Sorted(maps.Keys(obligations)) {
-		f.Obligations = append(f.Obligations, obligations[key])
+	entries.Foreach(func(entry *ast.Term) {
+		if message := a.entry(c, rule, entry); message != "" {
+			a.fail(c, rule, message)
+		}
+	})
+	if len(a.obligations) > maxObligations {
+		a.fail(c, rule, fmt.Sprintf("with those of the other policies there are more than %d", maxObligations))
+	}
+}
+
+func (a *answers) fail(c *module, rule, message string) {
+	if a.malformed == "" {
+		a.malformed = c.policy() + "." + rule + ": " + message
+	}
+}
+
+// policy is what answers call a module.
+func (c *module) policy() string { return c.Root + "." + c.Name }
+
+// entry takes in one entry; it returns what is wrong with it, "" if nothing is.
+func (a *answers) entry(c *module, rule string, entry *ast.Term) string {
+	object, isObject := entry.Value.(ast.Object)
+	switch rule {
+	case ruleDeny:
+		reason, _ := stringOf(object, "reason")
+		a.found.Denials = append(a.found.Denials, Denial{Policy: c.policy(), Reason: cut(reason)})
+	case ruleAllow:
+		a.found.Allows = true
+	case ruleDuties:
+		if !isObject {
+			return "must hold objects"
+		}
+		return a.obligation(c, object)
+	case ruleApproval:
+		chain, ok := stringOf(object, "chain")
+		if !ok {
+			return "must hold objects with the name of a chain"
+		}
+		a.found.Chains = append(a.found.Chains, chain)
+	case ruleRestrict:
+		field, ok := stringOf(object, "field")
+		to := "hidden"
+		if ok && object.Get(ast.InternedTerm("to")) != nil {
+			to, _ = stringOf(object, "to")
+		}
+		if !ok || to != "hidden" && to != "read" {
+			return `must hold objects with the name of a field, and "to" that is hidden or read`
+		}
+		a.found.Restrictions = append(a.found.Restrictions, Restriction{Field: field, To: to})
+	}
+	return ""
+}
+
+func (a *answers) obligation(c *module, object ast.Object) string {
+	converted, err := ast.JSON(object)
+	duty, ok := converted.(map[string]any)
+	if err != nil || !ok {
+		return "holds what is no JSON"
+	}
+	if reason, ok := duty["reason"].(string); ok {
+		duty["reason"] = cut(reason)
+	}
+	duty["policy"] = c.policy()
+	key, err := json.Marshal(duty)
+	if err != nil {
+		return "holds what is no JSON"
+	}
+	if a.obligations == nil {
+		a.obligations = map[string]map[string]any{}
+	}
+	a.obligations[string(key)] = duty
+	return ""
+}
+
+// finding returns what was said, in order.
+func (a *answers) finding() Finding {
+	if a.malformed != "" {
+		return Finding{Malformed: a.malformed}
+	}
+	f := a.found
+	for _, key := range slices.Sorted(maps.Keys(a.obligations)) {
+		f.Obligations = append(f.Obligations, a.obligations[key])
 	}
 	slices.SortFunc(f.Denials, func(a, b Denial) int {
 		return cmp.Or(strings.Compare(a.Policy, b.Policy), strings.Compare(a.Reason, b.Reason))
@@ -81,53 +153,17 @@ func find(modules []*module, said []any) Finding {
 	return f
 }
 
-func malformed(c *module, rule, message string) Finding {
-	return Finding{Malformed: strings.TrimSuffix(c.policy()+"."+rule, ".") + ": " + message}
-}
-
-// policy is what answers call a module.
-func (c *module) policy() string { return c.Root + "." + c.Name }
-
-// read takes in one entry; it returns what is wrong with it, "" if nothing is.
-func (f *Finding) read(c *module, rule string, entry any, obligations map[string]map[string]any) string {
-	object, isObject := entry.(map[string]any)
-	switch rule {
-	case ruleDeny:
-		reason, _ := object["reason"].(string)
-		f.Denials = append(f.Denials, Denial{Policy: c.policy(), Reason: cut(reason)})
-	case ruleAllow:
-		f.Allows = true
-	case ruleDuties:
-		if !isObject {
-			return "must hold objects"
-		}
-		if reason, ok := object["reason"].(string); ok {
-			object["reason"] = cut(reason)
-		}
-		object["policy"] = c.policy()
-		key, err := json.Marshal(object)
-		if err != nil {
-			return "holds what is no JSON"
-		}
-		obligations[string(key)] = object
-	case ruleApproval:
-		chain, ok := object["chain"].(string)
-		if !ok {
-			return "must hold objects with the name of a chain"
-		}
-		f.Chains = append(f.Chains, chain)
-	case ruleRestrict:
-		field, ok := object["field"].(string)
-		to, given := object["to"]
-		if !given {
-			to = "hidden"
-		}
-		if !ok || to != "hidden" && to != "read" {
-			return `must hold objects with the name of a field, and "to" that is hidden or read`
-		}
-		f.Restrictions = append(f.Restrictions, Restriction{Field: field, To: to.(string)})
+// stringOf returns a member that is a string. A nil object has none.
+func stringOf(object ast.Object, name string) (string, bool) {
+	if object == nil {
+		return "", false
 	}
-	return ""
+	term := object.Get(ast.InternedTerm(name))
+	if term == nil {
+		return "", false
+	}
+	s, ok := term.Value.(ast.String)
+	return string(s), ok
 }
 
 // cut returns the first 200 characters.

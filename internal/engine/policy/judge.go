@@ -2,72 +2,105 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// Judge asks the modules that apply about each of the actions, in one
-// evaluation. The answer has a finding for every action, an empty one where
-// nothing applies. An error means that nothing was evaluated: a built-in failed,
-// a rule had two values, or the deadline passed. It must be taken for a denial.
+// saidVar is bound to what a rule says.
+const saidVar = ast.Var("said")
+
+// Judge asks the modules that apply about each of the actions. The answer has a
+// finding for every action, an empty one where nothing applies. An error means
+// that nothing was evaluated: a built-in failed, a rule had two values, or the
+// deadline, which is for all actions together, passed. It must be taken for a
+// denial.
 func (m *Modules) Judge(ctx context.Context, f *Facts, actions []string) (map[string]Finding, error) {
 	out := make(map[string]Finding, len(actions))
-	asked := map[string][]*module{}
+	var shared *document
 	for _, action := range actions {
-		out[action] = Finding{}
-		if list := m.applying(f, action); len(list) > 0 {
-			asked[action] = list
+		if !m.Applies(f.Question.Type, action) {
+			out[action] = Finding{}
+			continue
 		}
-	}
-	if len(asked) == 0 {
-		return out, nil
-	}
-	input, err := f.input(asked)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, m.timeout)
-	defer cancel()
-	// A short evaluation ends before OPA looks at the context.
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("evaluate policies: %w", err)
-	}
-	results, err := m.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalTime(f.Now))
-	if err != nil {
-		return nil, fmt.Errorf("evaluate policies: %w", err)
-	}
-	if len(results) != 1 || len(results[0].Expressions) != 1 {
-		return nil, errors.New("evaluate policies: no answer")
-	}
-	said, _ := results[0].Expressions[0].Value.(map[string]any)
-	for action, list := range asked {
-		answers, _ := said[action].([]any)
-		if len(answers) != len(list) {
-			return nil, fmt.Errorf("evaluate policies: %d of %d modules answered", len(answers), len(list))
+		if shared == nil {
+			bounded, cancel := context.WithTimeout(ctx, m.timeout)
+			defer cancel()
+			ctx = bounded
+			var err error
+			if shared, err = f.document(); err != nil {
+				return nil, err
+			}
 		}
-		out[action] = find(list, answers)
+		finding, err := m.judge(ctx, f, action, shared)
+		if err != nil {
+			return nil, fmt.Errorf("evaluate policies: %w", err)
+		}
+		out[action] = finding
 	}
 	return out, nil
 }
 
-// applying returns the modules that have a say about an action.
-func (m *Modules) applying(f *Facts, action string) []*module {
-	var list []*module
+// judge asks about one action. The modules share what they have worked out.
+func (m *Modules) judge(ctx context.Context, f *Facts, action string, shared *document) (Finding, error) {
+	stop := topdown.NewCancel()
+	defer context.AfterFunc(ctx, stop.Cancel)()
+	question := ast.NewTerm(shared.question(action))
+	store := &libStore{m.store, shared.data(action)}
+	worked := topdown.NewVirtualCache()
+	var said answers
 	for i := range m.modules {
-		if c := &m.modules[i]; c.applies(f.Question.Type, action) && c.question(f.AllowRules) != nil {
-			list = append(list, c)
+		c := &m.modules[i]
+		if !c.applies(f.Question.Type, action) {
+			continue
+		}
+		for _, r := range c.rules {
+			if r.name == ruleAllow && !f.AllowRules {
+				continue
+			}
+			// A short evaluation ends before OPA looks at the context.
+			if err := ctx.Err(); err != nil {
+				return Finding{}, err
+			}
+			err := topdown.NewQuery(r.query).
+				WithCompiler(m.compiler).WithStore(store).WithInput(question).WithTime(f.Now).
+				WithVirtualCache(worked).
+				WithStrictBuiltinErrors(true).WithCancel(stop).
+				Iter(ctx, func(result topdown.QueryResult) error {
+					said.read(c, r.name, result[saidVar].Value)
+					return nil
+				})
+			if err != nil {
+				return Finding{}, fmt.Errorf("%s.%s: %w", c.policy(), r.name, err)
+			}
 		}
 	}
-	return list
+	return said.finding(), nil
 }
 
-// question is the module as judge.rego takes it, nil if there is nothing to ask.
-func (c *module) question(allowRules bool) *ast.Term {
-	if allowRules {
-		return c.asked
+// libStore answers data.sentinel.lib from what the server has resolved, where an
+// agent works it out of data.sentinel_graph. It holds nothing else and is for one
+// evaluation.
+type libStore struct {
+	storage.Store
+	root ast.Value
+}
+
+// Read implements [storage.Store].
+func (s *libStore) Read(_ context.Context, _ storage.Transaction, path storage.Path) (any, error) {
+	at := s.root
+	for _, key := range path {
+		object, ok := at.(ast.Object)
+		if !ok {
+			return nil, &storage.Error{Code: storage.NotFoundErr}
+		}
+		found := object.Get(ast.InternedTerm(key))
+		if found == nil {
+			return nil, &storage.Error{Code: storage.NotFoundErr}
+		}
+		at = found.Value
 	}
-	return c.allowless
+	return at, nil
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,50 +10,47 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
 
-//go:embed judge.rego
-var judgeText string
-
-const (
-	judgePath   = "judge.rego"
-	judgeQuery  = "data.sentinel.judge.said"
-	modulesPath = "sentinel/modules/"
-	// platformPath is where the platform's own modules stand in a library.
-	platformPath = "sentinel/platform/"
-)
+// platformPath is where the platform's own modules stand in a library.
+const platformPath = "sentinel/platform/"
 
 // Modules are a tenant's policies and the platform's, compiled apart from the
 // rest of the library: what the server needs of policies when it has resolved
 // everything else. They never change and are safe for concurrent use.
 type Modules struct {
-	timeout time.Duration
-	modules []module
-	query   rego.PreparedEvalQuery
+	timeout  time.Duration
+	compiler *ast.Compiler
+	store    storage.Store
+	modules  []module
 }
 
 // module is one with what the compiler found out.
 type module struct {
 	Module
-	// asked is the module as judge.rego takes it: with the rules that it has.
-	asked *ast.Term
-	// allowless is the same without its allow rule; nil if it has no other.
-	allowless *ast.Term
+	// rules are those of the asked rules that it has, and for each the query.
+	rules []rule
 	// readsClock is set when it could read the time.
 	readsClock bool
+}
+
+type rule struct {
+	name  string
+	query ast.Body
 }
 
 // CompileModules compiles a tenant's modules, by path, such as "tenant/hours.rego",
 // with the platform's modules of the library. It fails with [Violations] for what
 // is wrong with a tenant's module.
-func CompileModules(ctx context.Context, lib *Library, texts map[string]string) (*Modules, error) {
+func CompileModules(_ context.Context, lib *Library, texts map[string]string) (*Modules, error) {
 	own, err := parseTenant(texts)
 	if err != nil {
 		return nil, err
 	}
 	platform := lib.below(platformPath)
-	all, err := parse(union(platform, lib.below(modulesPath), map[string]string{judgePath: judgeText}))
+	all, err := parse(platform)
 	if err != nil {
 		return nil, err
 	}
@@ -75,21 +71,19 @@ func CompileModules(ctx context.Context, lib *Library, texts map[string]string) 
 	if err := found.err(); err != nil {
 		return nil, err
 	}
-	m := &Modules{timeout: lib.cfg.Timeout}
+	m := &Modules{timeout: lib.cfg.Timeout, compiler: compiler, store: inmem.New()}
 	for _, path := range slices.Sorted(maps.Keys(platform)) {
 		if one, ok := platformModule(all[path]); ok {
-			m.add(one, compiler, path)
+			if err := m.add(one, path); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(own)) {
 		one, _ := appliesTo(own[path])
-		m.add(one, compiler, path)
-	}
-	m.query, err = rego.New(
-		rego.Query(judgeQuery), rego.Compiler(compiler), rego.StrictBuiltinErrors(true),
-	).PrepareForEval(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("prepare policies: %w", err)
+		if err := m.add(one, path); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }
@@ -126,34 +120,24 @@ func platformModule(m *ast.Module) (Module, bool) {
 	return one, true
 }
 
-func (m *Modules) add(one Module, compiler *ast.Compiler, path string) {
-	var rules []*ast.Term
+func (m *Modules) add(one Module, path string) error {
+	c := module{Module: one, readsClock: readsClock(m.compiler, path)}
+	of := m.compiler.Modules[path]
 	for _, name := range askedRules() {
-		has := slices.ContainsFunc(compiler.Modules[path].Rules, func(r *ast.Rule) bool {
-			return r.Head.Ref()[0].Value.Compare(ast.Var(name)) == 0
-		})
-		if has && (name != ruleAllow || one.Root == rootTenant) {
-			rules = append(rules, ast.StringTerm(name))
+		has := slices.ContainsFunc(of.Rules, func(r *ast.Rule) bool { return r.Head.Ref()[0].Equal(ast.VarTerm(name)) })
+		if !has || name == ruleAllow && one.Root != rootTenant {
+			continue
 		}
-	}
-	c := module{Module: one, readsClock: readsClock(compiler, path)}
-	asked := func(rules []*ast.Term) *ast.Term {
-		return ast.ObjectTerm(
-			[2]*ast.Term{ast.StringTerm("root"), ast.StringTerm(one.Root)},
-			[2]*ast.Term{ast.StringTerm("name"), ast.StringTerm(one.Name)},
-			[2]*ast.Term{ast.StringTerm("rules"), ast.ArrayTerm(rules...)},
-		)
-	}
-	if len(rules) > 0 {
-		c.asked, c.allowless = asked(rules), asked(rules)
-		if last := len(rules) - 1; rules[last].Equal(ast.StringTerm(ruleAllow)) {
-			c.allowless = nil
-			if last > 0 {
-				c.allowless = asked(rules[:last])
-			}
+		query, err := m.compiler.QueryCompiler().Compile(ast.NewBody(ast.Equality.Expr(
+			ast.NewTerm(of.Package.Path.Append(ast.StringTerm(name))), ast.NewTerm(saidVar),
+		)))
+		if err != nil {
+			return fmt.Errorf("compile query for %s of %s: %w", name, path, err)
 		}
+		c.rules = append(c.rules, rule{name, query})
 	}
 	m.modules = append(m.modules, c)
+	return nil
 }
 
 // readsClock reports whether a module, or one that it refers to, could read the
@@ -216,7 +200,7 @@ func reaches(ref, path ast.Ref) bool {
 func (m *Modules) Index() []Module {
 	out := []Module{}
 	for i := range m.modules {
-		if m.modules[i].asked != nil {
+		if len(m.modules[i].rules) > 0 {
 			out = append(out, m.modules[i].Module)
 		}
 	}
@@ -236,7 +220,7 @@ func (m *Modules) ReadsClock(typ, action string) bool {
 }
 
 func (c *module) applies(typ, action string) bool {
-	return c.asked != nil && typ != "api" && names(c.ResourceTypes, typ) && names(c.Actions, action)
+	return len(c.rules) > 0 && typ != "api" && names(c.ResourceTypes, typ) && names(c.Actions, action)
 }
 
 // names reports whether a list has a word, or is empty, or has "*".

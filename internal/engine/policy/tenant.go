@@ -70,10 +70,6 @@ func parseTenant(texts map[string]string) (map[string]*ast.Module, error) {
 			found = append(found, more...)
 			continue
 		}
-		if m == nil {
-			found.add(whole, "the module is empty")
-			continue
-		}
 		out[path] = m
 		found.module(m)
 		found.strays(m, path)

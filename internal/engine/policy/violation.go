@@ -54,7 +54,12 @@ func (v Violations) err() error {
 // returned as it is.
 func violations(err error) error {
 	var found ast.Errors
-	if !errors.As(err, &found) {
+	var one *ast.Error
+	switch {
+	case errors.As(err, &found):
+	case errors.As(err, &one):
+		found = ast.Errors{one}
+	default:
 		return err
 	}
 	var out Violations
