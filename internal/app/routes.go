@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 
+	"github.com/sentinel-access/sentinel/internal/feature/approvalchain"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
@@ -41,6 +42,7 @@ func (a *App) register() {
 	(&resource.Service{Write: a.writer}).Register(a.api)
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
+	(&approvalchain.Service{Write: a.writer, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
 	imports.Register(a.api)
