@@ -28,6 +28,7 @@ func allScenarios() []scenario {
 		credentialScenarios(),
 		personalScenarios(),
 		fieldScenarios(),
+		chainScenarios(),
 		navigationScenarios(),
 		directoryScenarios(),
 		manifestScenarios(),
