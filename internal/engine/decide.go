@@ -25,6 +25,7 @@ func (e *Engine) Decide(ctx context.Context, q *Question) *Decision {
 // snapshot at one moment.
 func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decision {
 	out := e.answer(ctx, questions)
+	e.prove(ctx, out)
 	request := identity.RequestFrom(ctx).ID
 	for _, d := range out {
 		e.metrics.decided(d.Code)
