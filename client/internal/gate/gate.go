@@ -125,7 +125,7 @@ func (g *Gate) Judge(ctx context.Context, r *Request) (client.Decision, *Refusal
 	}
 	for _, o := range d.Obligations {
 		if !g.handles(o) {
-			return client.Decision{}, r.denied(unfulfilled, d.ID.String())
+			return client.Decision{}, r.demanding(&d, o)
 		}
 	}
 	return d, nil
@@ -222,6 +222,12 @@ func (r *Request) unapproved(d *client.Decision) *Refusal {
 		message = "You may not " + r.Action + " this " + r.Type + " before it is approved. Your request waits."
 	}
 	return r.refusal(http.StatusForbidden, "APPROVAL_REQUIRED", message, details)
+}
+
+// demanding answers what the application cannot do all of.
+func (r *Request) demanding(d *client.Decision, o client.Obligation) *Refusal {
+	details := map[string]any{"reason_code": unfulfilled, "decision_id": d.ID.String(), "obligation_type": o.Type()}
+	return r.refusal(http.StatusForbidden, "PERMISSION_DENIED", "You may not "+r.Action+" this "+r.Type+" here: this application cannot do what is demanded with it.", details)
 }
 
 func (r *Request) unavailable() *Refusal {
