@@ -171,7 +171,7 @@ func (d *Decision) take(o *outcome) {
 	}
 	switch {
 	case d.Allowed:
-		d.Obligations = o.finding.Obligations
+		d.Obligations, d.opened = o.finding.Obligations, o.opened
 	case d.Code == PolicyDeny:
 		d.Denials = o.finding.Denials
 	case d.Code == NotEvaluated:

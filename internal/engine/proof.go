@@ -16,10 +16,10 @@ type AutoApproval struct {
 	Type, ResourceID string
 	Node             uuid.UUID
 	Action           string
-	Chain            *approval.Chain
+	// Chain is that one; an answer can need several.
+	Chain *approval.Chain
 	// At is the moment for which it holds.
-	At         time.Time
-	DecisionID uuid.UUID
+	At time.Time
 }
 
 // prove has the answers written down that conditions opened. They are pure
@@ -30,8 +30,8 @@ func (e *Engine) prove(ctx context.Context, decisions []*Decision) {
 	}
 	var opened []AutoApproval
 	for _, d := range decisions {
-		if d.AutoApproved {
-			opened = append(opened, d.autoApproval())
+		for _, chain := range d.opened {
+			opened = append(opened, d.autoApproval(chain))
 		}
 	}
 	if opened == nil {
@@ -43,16 +43,16 @@ func (e *Engine) prove(ctx context.Context, decisions []*Decision) {
 	}
 	e.log.ErrorContext(ctx, "write down what conditions approved", "error", err, "tenant_id", opened[0].TenantID)
 	for _, d := range decisions {
-		if d.AutoApproved {
+		if d.opened != nil {
 			d.withhold()
 		}
 	}
 }
 
-func (d *Decision) autoApproval() AutoApproval {
+func (d *Decision) autoApproval(chain *approval.Chain) AutoApproval {
 	a := AutoApproval{
 		TenantID: d.question.TenantID, UserID: d.question.UserID, Type: d.question.Type, ResourceID: d.question.ID,
-		Action: d.question.Action, Chain: d.Chain, At: d.now, DecisionID: d.ID,
+		Action: d.question.Action, Chain: chain, At: d.now,
 	}
 	if node := d.snapshot.Find(a.Type, a.ResourceID); node != nil {
 		a.Node, a.ResourceID = node.ID, node.Code
@@ -64,5 +64,5 @@ func (d *Decision) autoApproval() AutoApproval {
 func (d *Decision) withhold() {
 	d.Code, d.Allowed, d.TTL = NotEvaluated, false, 0
 	d.Matched, d.Denials, d.Obligations, d.Fields = nil, nil, nil, nil
-	d.Chain, d.RequestID, d.AutoApproved = nil, nil, false
+	d.Chain, d.RequestID, d.AutoApproved, d.opened = nil, nil, false, nil
 }
