@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 
+	"github.com/sentinel-access/sentinel/internal/feature/accessrequest"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
@@ -42,6 +43,7 @@ func (a *App) register() {
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
+	accessrequest.New(accessrequest.Config{Write: a.writer, Queue: a.queue, Outbox: a.outbox, PublicURL: a.cfg.PublicURL, Logger: a.log}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{

@@ -175,7 +175,7 @@ func (r Request) Eligible(v Voter, people *People) ([]int, error) {
 	switch {
 	case v.Service:
 		return nil, fault.New(fault.Denied, "Service accounts approve nothing: a person has to decide.")
-	case one.Same(v.Account, r.Requester), one.Same(v.Account, r.Beneficiary):
+	case one.Same(v.Account, r.Requester):
 		return nil, ownRequest()
 	}
 	entries := r.entries(v)
@@ -202,7 +202,8 @@ func escalatesNowhere(level *Level) error {
 	return fault.Conflict("", "Level %d of this chain escalates to no other: it waits for its approvers until its time is over.", level.Number)
 }
 
-// join adds to the caller's people those that the request itself makes one.
+// join adds to the caller's people those that the request itself makes one:
+// whoever asks and whoever gains, and whoever spoke in another's place.
 func (r *Request) join(people *People, v Voter) *People {
 	one := people.clone()
 	one.Join(r.Requester, r.Beneficiary)
@@ -281,7 +282,7 @@ func (r Request) Escalate(by uuid.UUID, people *People, now time.Time) (Request,
 	level := after.Chain.Level(after.Level)
 	one := after.join(people, Voter{Account: by})
 	switch {
-	case one.Same(by, r.Requester), one.Same(by, r.Beneficiary):
+	case one.Same(by, r.Requester):
 		return r, nil, ownRequest()
 	case level.EscalateTo == 0:
 		return r, nil, escalatesNowhere(level)
