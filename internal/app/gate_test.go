@@ -207,3 +207,70 @@ func TestGate_FieldsForThoseWhoAskAndThoseWhoEnforce(t *testing.T) {
 	require.Equal(t, "hidden", gated.at("data.field_permissions.core.imo_number"), "nothing is shown before it is approved")
 	require.Equal(t, "map[]", fmt.Sprint(w.do(request{as: "sailor", method: http.MethodGet, path: "/field-permissions?entity_type=cargo"}).at("data.field_permissions")), "a type without fields")
 }
+
+// automatic lets the conditions of chains approve.
+func automatic(cfg *app.Config) { cfg.AutoApprove = true }
+
+func TestGate_WhatConditionsApproveIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	w := newGated(t, automatic)
+	w.database.Exec(t, `UPDATE sentinel.approval_chains SET auto_approve_conditions = '{"subject.email": "sailor@alpha.example"}' WHERE id = $1`, w.ids["chain"])
+	w.settle()
+	proofs := func() []string {
+		return w.column(t, `
+SELECT request_details ->> 'resource_id' || ' ' || status || ' ' || (decided_at = grant_expires_at)
+FROM sentinel.access_requests
+WHERE auto_approved AND beneficiary_id = $1 AND chain_id = $2
+ORDER BY 1`, w.ids["sailor"], w.ids["chain"])
+	}
+	for range 3 {
+		got := w.asks("sailor", `,"justification":"No need."`)
+		require.Equal(t, "granted_by_approval", got.at("data.reason_code"), "%s", got.body)
+		require.Equal(t, true, got.at("data.auto_approved"))
+		require.Equal(t, w.ids["chain"], got.at("data.approval_chain_id"))
+		require.Nil(t, got.at("data.approval_request_id"), "no request of anybody's")
+	}
+	require.Equal(t, []string{"secret-1 approved true"}, proofs())
+	read := `{"resource":{"type":"vessel","id":"%s"},"action":"read"}`
+	batch := w.do(request{as: "sailor", method: http.MethodPost, path: "/permissions/batch-check", body: fmt.Sprintf(`{"checks":[`+read+`,`+read+`,`+read+`,`+read+`]}`, "secret-1", "secret-2", "secret-2", "mv-aurora")})
+	require.Equal(t, "granted_by_approval", batch.at("data.results.2.reason_code"), "%s", batch.body)
+	require.Equal(t, "granted", batch.at("data.results.3.reason_code"))
+	require.Equal(t, []string{"secret-1 approved true", "secret-2 approved true"}, proofs())
+	require.Len(t, w.column(t, "SELECT id::text FROM sentinel.audit_logs WHERE action = 'access_request.auto_approve'"), 2)
+
+	w.make("", "admin", "", "/groups/$ops/users", `{"user_ids":["$plain"]}`)
+	require.Equal(t, "approval_required", w.asks("plain", "").at("data.reason_code"), "for whom they do not hold")
+	w.database.Exec(t, `UPDATE sentinel.approval_chains SET auto_approve_conditions = '{}' WHERE id = $1`, w.ids["chain"])
+	w.settle()
+	require.Equal(t, "approval_required", w.asks("sailor", "").at("data.reason_code"), "a row that was written grants nothing")
+}
+
+func TestGate_WhatCannotBeWrittenDownIsDenied(t *testing.T) {
+	t.Parallel()
+	w := newGated(t, automatic)
+	w.outage = true // the server says so
+	w.database.Exec(t, `UPDATE sentinel.approval_chains SET auto_approve_conditions = '{"subject.email": "sailor@alpha.example"}' WHERE id = $1`, w.ids["chain"])
+	w.database.Exec(t, `ALTER TABLE sentinel.access_requests ADD CONSTRAINT no_more CHECK (NOT auto_approved)`)
+	w.settle()
+	got := w.asks("sailor", "")
+	require.Equal(t, "not_evaluated", got.at("data.reason_code"), "%s", got.body)
+	require.Equal(t, false, got.at("data.allowed"))
+	require.Nil(t, got.at("data.auto_approved"))
+	require.Nil(t, got.at("data.field_permissions"))
+	w.database.Exec(t, `ALTER TABLE sentinel.access_requests DROP CONSTRAINT no_more`)
+	require.Equal(t, "granted_by_approval", w.asks("sailor", "").at("data.reason_code"), "what failed is not remembered")
+}
+
+func TestMaintain_ForgetsOldAutomaticApprovals(t *testing.T) {
+	t.Parallel()
+	w := newGated(t, automatic)
+	for _, auto := range []bool{true, false} {
+		for _, days := range []int{29, 31} {
+			w.database.Exec(t, `
+INSERT INTO sentinel.access_requests (tenant_id, requester_id, beneficiary_id, request_type, chain_id, status, auto_approved, created_at)
+VALUES ($1, $2, $2, 'permission', $3, 'approved', $4, now() - make_interval(days => $5))`, w.ids["alpha"], w.ids["sailor"], w.ids["chain"], auto, days)
+		}
+	}
+	require.NoError(t, w.app.Maintain(t.Context()))
+	require.Equal(t, []string{"false", "false", "true"}, w.column(t, "SELECT auto_approved::text FROM sentinel.access_requests ORDER BY 1"))
+}
