@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sentinel-access/sentinel/internal/feature/accessrequest"
+	"github.com/sentinel-access/sentinel/internal/feature/approvalchain"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
@@ -42,6 +43,7 @@ func (a *App) register() {
 	(&resource.Service{Write: a.writer}).Register(a.api)
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
+	(&approvalchain.Service{Write: a.writer, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
 	requests := accessrequest.New(accessrequest.Config{Write: a.writer, Queue: a.queue, Outbox: a.outbox, PublicURL: a.cfg.PublicURL, Logger: a.log})
 	requests.Register(a.api)

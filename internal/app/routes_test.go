@@ -29,6 +29,7 @@ func allScenarios() []scenario {
 		credentialScenarios(),
 		personalScenarios(),
 		fieldScenarios(),
+		chainScenarios(),
 		navigationScenarios(),
 		directoryScenarios(),
 		manifestScenarios(),

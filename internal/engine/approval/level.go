@@ -113,9 +113,12 @@ func ParseLevels(raw []byte, timeoutHours int, prefix string) ([]Level, []fault.
 
 // NewLevels checks levels and brings them into their normal form, or returns
 // everything that is wrong with them, with the path of the list before each
-// path. timeoutHours is how long a level waits that does not say so. Whether
-// there are such roles and users it does not know.
+// path. timeoutHours is how long a level waits that does not say so, 0 for
+// [DefaultTimeoutHours]. Whether there are such roles and users it does not know.
 func NewLevels(specs []LevelSpec, timeoutHours int, path string) ([]Level, []fault.Field) {
+	if timeoutHours == 0 {
+		timeoutHours = DefaultTimeoutHours
+	}
 	if len(specs) < 1 || len(specs) > MaxLevels {
 		return nil, []fault.Field{{Path: path, Message: fmt.Sprintf("must hold 1 to %d levels", MaxLevels)}}
 	}
@@ -222,4 +225,39 @@ func (c *levelChecker) entries(in []ApproverSpec, at string) []Approver {
 		seen[*id] = true
 	}
 	return out
+}
+
+// Specs are levels as callers write them: what [NewLevels] makes of them is the
+// same again.
+func Specs(levels []Level) []LevelSpec {
+	out := make([]LevelSpec, len(levels))
+	list := func(in []Approver) (specs []ApproverSpec) {
+		for _, a := range in {
+			one := ApproverSpec{Min: a.Min}
+			if a.Role != uuid.Nil {
+				one.Role = &a.Role
+			} else {
+				one.User = &a.User
+			}
+			specs = append(specs, one)
+		}
+		return specs
+	}
+	for i, l := range levels {
+		out[i] = LevelSpec{
+			Level: l.Number, TimeoutHours: l.TimeoutHours, EscalateToLevel: l.EscalateTo, Final: l.Final,
+			Approvers: &ApproversSpec{AllOf: list(l.Approvers.AllOf), AnyOf: list(l.Approvers.AnyOf)},
+		}
+	}
+	return out
+}
+
+// Enough reports whether a level could agree if everybody did who may: people
+// are those, each with the places of the approvers as which they may speak.
+func (l *Level) Enough(people [][]int) bool {
+	votes := make([]Vote, len(people))
+	for i, entries := range people {
+		votes[i] = Vote{Account: uuid.UUID{byte(i >> 16), byte(i >> 8), byte(i), 1}, Level: l.Number, Verdict: Approve, Entries: entries}
+	}
+	return l.met(votes, nil)
 }
