@@ -92,8 +92,8 @@ const what = "access request"
 
 // sees refuses to tell the caller of a request that is none of their business: it
 // is not there then, as another tenant's is not. It is the business of whoever
-// asked or gains, of whoever said something of it or may decide it now, and of
-// whoever may read all.
+// asked or gains, of whoever said something of it, or another in their
+// place, of whoever may decide it now, and of whoever may read all.
 func sees(ctx context.Context, tx *db.Tx, m *models.AccessRequest, reads bool, now time.Time) error {
 	caller, home := self(ctx)
 	if reads || home && (caller == m.RequesterID || caller == m.BeneficiaryID) {
@@ -103,7 +103,7 @@ func sees(ctx context.Context, tx *db.Tx, m *models.AccessRequest, reads bool, n
 		return fault.NotFound(what)
 	}
 	var said, decides int64
-	if err := tx.Model(&models.Approval{}).Where("tenant_id = ? AND request_id = ? AND approver_id = ?", m.TenantID, m.ID, caller).Count(&said).Error; err != nil {
+	if err := tx.Model(&models.Approval{}).Where("tenant_id = ? AND request_id = ? AND (approver_id = ? OR delegated_from = ?)", m.TenantID, m.ID, caller, caller).Count(&said).Error; err != nil {
 		return fmt.Errorf("find what the caller said: %w", err)
 	}
 	if said > 0 {
