@@ -21,14 +21,18 @@ import (
 
 // Defines values for DecisionAnswerReasonCode.
 const (
+	DecisionAnswerReasonCodeApprovalRequired     DecisionAnswerReasonCode = "approval_required"
 	DecisionAnswerReasonCodeConditionFailed      DecisionAnswerReasonCode = "condition_failed"
 	DecisionAnswerReasonCodeExplicitDeny         DecisionAnswerReasonCode = "explicit_deny"
 	DecisionAnswerReasonCodeGranted              DecisionAnswerReasonCode = "granted"
+	DecisionAnswerReasonCodeGrantedByApproval    DecisionAnswerReasonCode = "granted_by_approval"
 	DecisionAnswerReasonCodeNoMatchingPermission DecisionAnswerReasonCode = "no_matching_permission"
 	DecisionAnswerReasonCodeNotEvaluated         DecisionAnswerReasonCode = "not_evaluated"
+	DecisionAnswerReasonCodePolicyDeny           DecisionAnswerReasonCode = "policy_deny"
 	DecisionAnswerReasonCodeSubjectInactive      DecisionAnswerReasonCode = "subject_inactive"
 	DecisionAnswerReasonCodeSubjectUnknown       DecisionAnswerReasonCode = "subject_unknown"
 	DecisionAnswerReasonCodeTenantInactive       DecisionAnswerReasonCode = "tenant_inactive"
+	DecisionAnswerReasonCodeWorkflowState        DecisionAnswerReasonCode = "workflow_state"
 )
 
 // Defines values for DecisionEffectiveEffect.
@@ -537,6 +541,28 @@ const (
 	ListUsersParamsSortLastLogin ListUsersParamsSort = "last_login"
 )
 
+// ApprovalApprover defines model for ApprovalApprover.
+type ApprovalApprover struct {
+	Min  int64               `json:"min"`
+	Role *openapi_types.UUID `json:"role,omitempty"`
+	User *openapi_types.UUID `json:"user,omitempty"`
+}
+
+// ApprovalApprovers defines model for ApprovalApprovers.
+type ApprovalApprovers struct {
+	AllOf []ApprovalApprover `json:"all_of,omitempty"`
+	AnyOf []ApprovalApprover `json:"any_of,omitempty"`
+}
+
+// ApprovalLevel defines model for ApprovalLevel.
+type ApprovalLevel struct {
+	Approvers       ApprovalApprovers `json:"approvers"`
+	EscalateToLevel *int64            `json:"escalate_to_level,omitempty"`
+	Final           *bool             `json:"final,omitempty"`
+	Level           int64             `json:"level"`
+	TimeoutHours    int64             `json:"timeout_hours"`
+}
+
 // AuthEmailConfirmRequest defines model for AuthEmailConfirmRequest.
 type AuthEmailConfirmRequest struct {
 	// Token From the mail.
@@ -693,8 +719,26 @@ type CredentialEnrolmentEnvelope struct {
 
 // DecisionAnswer defines model for DecisionAnswer.
 type DecisionAnswer struct {
-	Allowed    bool               `json:"allowed"`
-	DecisionID openapi_types.UUID `json:"decision_id"`
+	Allowed bool `json:"allowed"`
+
+	// ApprovalChainID The approval chain that is wanted, or that an approval opened.
+	ApprovalChainID *openapi_types.UUID `json:"approval_chain_id,omitempty"`
+
+	// ApprovalLevels Who must approve, level by level: roles and users by their ids.
+	ApprovalLevels []ApprovalLevel `json:"approval_levels,omitempty"`
+
+	// ApprovalRequestID The access request that waits for the chain, or that opened it.
+	ApprovalRequestID *openapi_types.UUID `json:"approval_request_id,omitempty"`
+
+	// AutoApproved True if the conditions of the chain opened it.
+	AutoApproved *bool              `json:"auto_approved,omitempty"`
+	DecisionID   openapi_types.UUID `json:"decision_id"`
+
+	// Denials What policies say against it.
+	Denials []PolicyDenial `json:"denials,omitempty"`
+
+	// FieldPermissions read, write or hidden for every field that is defined for the type, by tier and name. It does not depend on the action.
+	FieldPermissions map[string]map[string]string `json:"field_permissions,omitempty"`
 
 	// MatchedConditions The attribute values on which they rested, by path.
 	MatchedConditions map[string]interface{} `json:"matched_conditions,omitempty"`
@@ -705,9 +749,15 @@ type DecisionAnswer struct {
 	// MatchedRoles The roles that own them, with the path by which the subject has each.
 	MatchedRoles []MatchedRole `json:"matched_roles,omitempty"`
 
+	// Obligations What whoever lets the subject act has to do, as policies say it. An application that cannot do one of them must not let the subject act.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
 	// Reason One sentence for people.
 	Reason     *string                  `json:"reason,omitempty"`
 	ReasonCode DecisionAnswerReasonCode `json:"reason_code"`
+
+	// RequiresApproval True if an approval would allow it.
+	RequiresApproval bool `json:"requires_approval"`
 
 	// Revision A token of the state that the answer holds for.
 	Revision *string `json:"revision,omitempty"`
@@ -788,6 +838,27 @@ type DecisionEffectiveEffect string
 type DecisionEffectiveListEnvelope struct {
 	Data []DecisionEffective `json:"data"`
 	Meta ListMeta            `json:"meta"`
+}
+
+// DecisionFields defines model for DecisionFields.
+type DecisionFields struct {
+	// Allowed Whether the subject may read the record at all.
+	Allowed    bool               `json:"allowed"`
+	DecisionID openapi_types.UUID `json:"decision_id"`
+	EntityID   *string            `json:"entity_id,omitempty"`
+	EntityType string             `json:"entity_type"`
+
+	// FieldPermissions read, write or hidden, by tier and name. Empty for a type without field definitions, and for what was not evaluated.
+	FieldPermissions map[string]map[string]string `json:"field_permissions"`
+
+	// ReasonCode Of action read, as POST /permissions/check gives it.
+	ReasonCode string `json:"reason_code"`
+}
+
+// DecisionFieldsEnvelope defines model for DecisionFieldsEnvelope.
+type DecisionFieldsEnvelope struct {
+	Data DecisionFields `json:"data"`
+	Meta Meta           `json:"meta"`
 }
 
 // DecisionResource defines model for DecisionResource.
@@ -1730,8 +1801,11 @@ type PermissionCheckRequest struct {
 	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
 
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
-	Context  map[string]interface{} `json:"context,omitempty"`
-	Resource DecisionResource       `json:"resource"`
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Justification Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only.
+	Justification *string          `json:"justification,omitempty"`
+	Resource      DecisionResource `json:"resource"`
 
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`
@@ -1836,6 +1910,12 @@ type PermissionUpdate struct {
 
 // PermissionUpdateEffect defines model for PermissionUpdate.Effect.
 type PermissionUpdateEffect string
+
+// PolicyDenial defines model for PolicyDenial.
+type PolicyDenial struct {
+	Policy string `json:"policy"`
+	Reason string `json:"reason"`
+}
 
 // Relative defines model for Relative.
 type Relative struct {
@@ -3358,6 +3438,21 @@ type UpdateFieldDefinitionParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// GetFieldPermissionsParams defines parameters for GetFieldPermissions.
+type GetFieldPermissionsParams struct {
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// EntityType The type of the record, such as vessel.
+	EntityType string `form:"entity_type" json:"entity_type"`
+
+	// EntityID The record as the application knows it, or the id or code of a registered node. Without it the question is about the type.
+	EntityID *string `form:"entity_id,omitempty" json:"entity_id,omitempty"`
+
+	// Fields Only these fields. Join names with commas, or repeat it. Default: all.
+	Fields []string `form:"fields,omitempty" json:"fields,omitempty"`
+}
+
 // ListGroupsParams defines parameters for ListGroups.
 type ListGroupsParams struct {
 	// Page The page, from 1
@@ -4541,6 +4636,13 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
 	UpdateFieldDefinition(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetFieldPermissions Which fields may this subject see and change?
+	//
+	// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+	//
+	// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+	GetFieldPermissions(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListGroups List groups
 	//
 	// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
@@ -4852,7 +4954,7 @@ type ClientInterface interface {
 
 	// CheckPermissionsWithBody May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4861,7 +4963,7 @@ type ClientInterface interface {
 
 	// CheckPermissions May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6274,6 +6376,23 @@ func (c *API) UpdateFieldDefinition(ctx context.Context, id openapi_types.UUID, 
 	return c.Client.Do(req)
 }
 
+// GetFieldPermissions Which fields may this subject see and change?
+//
+// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+//
+// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+func (c *API) GetFieldPermissions(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetFieldPermissionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListGroups List groups
 //
 // Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
@@ -7015,7 +7134,7 @@ func (c *API) BatchCheckPermissions(ctx context.Context, body BatchCheckPermissi
 
 // CheckPermissionsWithBody May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7034,7 +7153,7 @@ func (c *API) CheckPermissionsWithBody(ctx context.Context, contentType string, 
 
 // CheckPermissions May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9818,6 +9937,92 @@ func NewUpdateFieldDefinitionRequestWithBody(server string, id openapi_types.UUI
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewGetFieldPermissionsRequest constructs an http.Request for the GetFieldPermissions method
+func NewGetFieldPermissionsRequest(server string, params *GetFieldPermissionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-permissions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "user_id", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "entity_type", params.EntityType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.EntityID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "entity_id", *params.EntityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -16068,6 +16273,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
 	UpdateFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateFieldDefinitionResponse, error)
 
+	// GetFieldPermissionsWithResponse Which fields may this subject see and change?
+	//
+	// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+	GetFieldPermissionsWithResponse(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*GetFieldPermissionsResponse, error)
+
 	// ListGroupsWithResponse List groups
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16419,7 +16633,7 @@ type ClientWithResponsesInterface interface {
 
 	// CheckPermissionsWithBodyWithResponse May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16428,7 +16642,7 @@ type ClientWithResponsesInterface interface {
 
 	// CheckPermissionsWithResponse May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17744,6 +17958,29 @@ func (r UpdateFieldDefinitionResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r UpdateFieldDefinitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetFieldPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionFieldsEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetFieldPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetFieldPermissionsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -20572,6 +20809,21 @@ func (c *ClientWithResponses) UpdateFieldDefinitionWithResponse(ctx context.Cont
 	return ParseUpdateFieldDefinitionResponse(rsp)
 }
 
+// GetFieldPermissionsWithResponse Which fields may this subject see and change?
+//
+// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+func (c *ClientWithResponses) GetFieldPermissionsWithResponse(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*GetFieldPermissionsResponse, error) {
+	rsp, err := c.GetFieldPermissions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetFieldPermissionsResponse(rsp)
+}
+
 // ListGroupsWithResponse List groups
 //
 // Returns a wrapper object for the known response body format(s).
@@ -21181,7 +21433,7 @@ func (c *ClientWithResponses) BatchCheckPermissionsWithResponse(ctx context.Cont
 
 // CheckPermissionsWithBodyWithResponse May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21196,7 +21448,7 @@ func (c *ClientWithResponses) CheckPermissionsWithBodyWithResponse(ctx context.C
 
 // CheckPermissionsWithResponse May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23117,6 +23369,32 @@ func ParseUpdateFieldDefinitionResponse(rsp *http.Response) (*UpdateFieldDefinit
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest FieldDefinitionEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetFieldPermissionsResponse parses an HTTP response from a GetFieldPermissionsWithResponse call
+func ParseGetFieldPermissionsResponse(rsp *http.Response) (*GetFieldPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetFieldPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionFieldsEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

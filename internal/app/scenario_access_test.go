@@ -197,6 +197,7 @@ func examples() map[string]example {
 	maps.Copy(all, importExamples())
 	maps.Copy(all, requestExamples())
 	maps.Copy(all, manifestExamples())
+	maps.Copy(all, answerExamples())
 	maps.Copy(all, manifestExamples())
 	maps.Copy(all, fieldExamples())
 	maps.Copy(all, navigationExamples())
@@ -320,7 +321,11 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 			refused(call{strings.Join(changed, "/"), e.body}, fields...)
 		}
 	}
-	refused(call{e.path + "?nonsense=1", e.body}, "query.nonsense")
+	and := "?"
+	if strings.Contains(e.path, "?") {
+		and = "&"
+	}
+	refused(call{e.path + and + "nonsense=1", e.body}, "query.nonsense")
 	if method == http.MethodGet {
 		return
 	}
