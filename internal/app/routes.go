@@ -43,7 +43,7 @@ func (a *App) register() {
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
 	(&approvalchain.Service{Write: a.writer, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
-	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
+	(&manifest.Service{Write: a.writer, Authorize: a.authorize, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{
