@@ -13,9 +13,9 @@ import (
 // in is a moment so long from now, for a body.
 func in(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 
-// chain makes an active approval chain in a tenant, past the route that would
+// levels makes an active approval chain in a tenant, past the route that would
 // judge who writes it.
-func (w *world) chain(name, tenant, typ, pattern, mode, levels string) {
+func (w *world) levels(name, tenant, typ, pattern, mode, levels string) {
 	w.t.Helper()
 	var id string
 	err := w.owner.QueryRow(w.t.Context(), `INSERT INTO sentinel.approval_chains (tenant_id, name, resource_type, resource_pattern, mode, approval_levels, max_duration_hours)
@@ -40,11 +40,11 @@ func (w *world) requests() {
 	for _, p := range [][2]string{{"asker", ""}, {"lead", `"$leads"`}, {"second", `"$leads"`}, {"head", `"$heads"`}, {"deputy", ""}, {"onlooker", `"$reading"`}} {
 		w.person(p[0], "admin", "", "ALPHA", p[1])
 	}
-	w.chain("vessels", "alpha", "vessel", "vessel:*", "gate", `[
+	w.levels("vessels", "alpha", "vessel", "vessel:*", "gate", `[
 		{"level":1,"approvers":{"all_of":[{"role":"$leads","min":2}]},"timeout_hours":24,"escalate_to_level":2},
 		{"level":2,"approvers":{"any_of":[{"role":"$heads","min":1},{"user":"$admin","min":1}]},"timeout_hours":24}]`)
-	w.chain("roles", "alpha", "role", "role:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$leads","min":1}]},"timeout_hours":24}]`)
-	w.chain("vessels_b", "beta", "vessel", "vessel:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$reader_b","min":1}]},"timeout_hours":24}]`)
+	w.levels("roles", "alpha", "role", "role:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$leads","min":1}]},"timeout_hours":24}]`)
+	w.levels("vessels_b", "beta", "vessel", "vessel:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$reader_b","min":1}]},"timeout_hours":24}]`)
 	w.make("request", "asker", "", "/access-requests", askFor("mv-aurora", "scrap", ""))
 	w.make("request_b", "admin_b", "", "/access-requests", askFor("mv-aurora", "scrap", ""))
 	w.make("delegation", "head", "", "/access-requests/delegations", `{"delegate":"$deputy","to":"`+in(time.Hour)+`"}`)
@@ -289,7 +289,7 @@ func TestRequests_LeaveAnAdministrator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.requests()
-	w.chain("administration", "alpha", "role", "role:tenant_admin", "gate", `[{"level":1,"approvers":{"any_of":[{"user":"$lead","min":1}]},"timeout_hours":1}]`)
+	w.levels("administration", "alpha", "role", "role:tenant_admin", "gate", `[{"level":1,"approvers":{"any_of":[{"user":"$lead","min":1}]},"timeout_hours":1}]`)
 	w.exec("UPDATE sentinel.approval_chains SET max_duration_hours = NULL WHERE id = $1", w.ids["administration"])
 	role := `{"request_type":"role","request_details":{"role_id":"$tenant_admin"},"justification":"x"}`
 	w.ids["administers"] = w.ask("asker", role)
