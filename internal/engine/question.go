@@ -103,7 +103,7 @@ type Decision struct {
 	direct []int32
 	// held are those and everything that they imply, ascending.
 	held []int32
-	now    time.Time
+	now  time.Time
 	// env is nil if no candidate has conditions.
 	env *condition.Env
 }
