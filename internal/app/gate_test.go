@@ -23,21 +23,11 @@ func newGated(t *testing.T, change ...func(*app.Config)) *world {
 	w.person("boss", "admin", "", "ALPHA", `"$bosses"`)
 	w.person("sailor", "admin", "", "ALPHA", "")
 	w.make("", "admin", "", "/groups/$ops/users", `{"user_ids":["$sailor"]}`)
-	w.chain("chain", "alpha", "secret*", w.ids["bosses"], "gate")
-	w.chain("chain_b", "beta", "*", w.ids["reader_b"], "gate")
+	const level = `[{"level":1,"approvers":{"any_of":[{"role":"$%s","min":1}]},"timeout_hours":48,"final":true}]`
+	w.levels("chain", "alpha", "vessel", "vessel:secret*", "gate", fmt.Sprintf(level, "bosses"))
+	w.levels("chain_b", "beta", "vessel", "vessel:*", "gate", fmt.Sprintf(level, "reader_b"))
 	w.settle()
 	return w
-}
-
-// chain makes an approval chain of one level for vessels.
-func (w *world) chain(name, tenant, pattern, role, mode string) {
-	w.t.Helper()
-	id := uuid.NewString()
-	w.ids[name] = id
-	w.database.Exec(w.t, `
-INSERT INTO sentinel.approval_chains (id, tenant_id, name, resource_type, resource_pattern, mode, approval_levels)
-VALUES ($1, $2, $3, 'vessel', $4, $5, $6)`, id, w.ids[tenant], name, pattern, mode,
-		fmt.Sprintf(`[{"level":1,"approvers":{"any_of":[{"role":%q,"min":1}]},"timeout_hours":48,"final":true}]`, role))
 }
 
 // settle lets the server see what was written behind its back.

@@ -21,8 +21,8 @@ type Question struct {
 	Context          map[string]any
 }
 
-// input returns the question as the library reads it, absent members left out.
-func (q *Question) input() map[string]any {
+// Input returns the question as the library reads it, absent members left out.
+func (q *Question) Input() map[string]any {
 	resource := map[string]any{"type": q.Type}
 	in := map[string]any{"user_id": q.UserID, "resource": resource, "action": q.Action}
 	if q.ID != "" {
@@ -93,7 +93,7 @@ func (l *Library) Decide(ctx context.Context, g *Graph, q Question, now time.Tim
 	if err != nil {
 		return Verdict{}, err
 	}
-	input, err := ast.InterfaceToValue(q.input())
+	input, err := ast.InterfaceToValue(q.Input())
 	if err != nil {
 		return Verdict{}, fmt.Errorf("convert question: %w", err)
 	}
@@ -104,31 +104,5 @@ func (l *Library) Decide(ctx context.Context, g *Graph, q Question, now time.Tim
 	if len(results) != 1 || len(results[0].Expressions) != 1 {
 		return Verdict{}, errors.New("evaluate decision: no answer")
 	}
-	return verdict(results[0].Expressions[0].Value)
-}
-
-func verdict(v any) (Verdict, error) {
-	m, _ := v.(map[string]any)
-	allowed, okAllowed := m["allowed"].(bool)
-	code, okCode := m["reason_code"].(string)
-	permissions, okPermissions := texts(m["matched_permissions"])
-	roles, okRoles := texts(m["matched_roles"])
-	if !okAllowed || !okCode || !okPermissions || !okRoles {
-		return Verdict{}, errors.New("evaluate decision: the answer has another shape")
-	}
-	return Verdict{Allowed: allowed, ReasonCode: code, MatchedPermissions: permissions, MatchedRoles: roles}, nil
-}
-
-func texts(v any) ([]string, bool) {
-	list, ok := v.([]any)
-	if !ok {
-		return nil, false
-	}
-	out := make([]string, len(list))
-	for i, e := range list {
-		if out[i], ok = e.(string); !ok {
-			return nil, false
-		}
-	}
-	return out, true
+	return ReadVerdict(results[0].Expressions[0].Value)
 }
