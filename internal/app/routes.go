@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 
+	"github.com/sentinel-access/sentinel/internal/feature/bundle"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
@@ -43,6 +44,7 @@ func (a *App) register() {
 	(&navigation.Service{Write: a.writer}).Register(a.api)
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
 	(&decision.Service{Engine: a.engine}).Register(a.api)
+	bundle.New(a.engine, a.library).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,

@@ -32,6 +32,7 @@ func allScenarios() []scenario {
 		directoryScenarios(),
 		manifestScenarios(),
 		importScenarios(),
+		bundleScenarios(),
 		cancelScenarios(),
 		resumeScenarios(),
 	)

@@ -194,6 +194,7 @@ func examples() map[string]example {
 	maps.Copy(all, directoryExamples())
 	maps.Copy(all, resourceExamples())
 	maps.Copy(all, importExamples())
+	maps.Copy(all, bundleExamples())
 	maps.Copy(all, manifestExamples())
 	maps.Copy(all, manifestExamples())
 	maps.Copy(all, fieldExamples())
