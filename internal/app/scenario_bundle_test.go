@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -153,6 +156,31 @@ obligations contains {"log": lib.resource.id} if "reader" in lib.subject.roles
 		codes[agent.ReasonCode] = true
 	}
 	require.Equal(t, map[string]bool{"granted": true, "policy_deny": true, "no_matching_permission": true}, codes)
+}
+
+func TestBundle_IsLoadedByAnAgentThatPolls(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := filepath.Join(t.TempDir(), "config.json")
+	require.NoError(t, os.WriteFile(config, mustJSON(t, map[string]any{
+		"services": map[string]any{"sentinel": map[string]any{
+			"url": w.url, "credentials": map[string]any{"bearer": map[string]any{"token": w.token("admin")}},
+		}},
+		"bundles": map[string]any{"alpha": map[string]any{
+			"service": "sentinel", "resource": "bundles/ALPHA.tar.gz", "polling": map[string]any{"min_delay_seconds": 1, "max_delay_seconds": 1},
+		}},
+	}), 0o600))
+	agent := enginetest.RunOPA(t, "--config-file", config)
+	q := policy.Question{UserID: w.ids["plain"], Type: "vessel", ID: "mv-aurora", Action: "read"}
+	got, err := agent.Data(t.Context(), q)
+	require.NoError(t, err)
+	require.Equal(t, "no_matching_permission", got.ReasonCode)
+
+	w.make("", "admin", "", "/users/$plain/roles", `{"role_id":"$reader"}`)
+	require.Eventually(t, func() bool {
+		got, err := agent.Data(t.Context(), q)
+		return err == nil && got.Allowed
+	}, time.Minute, 100*time.Millisecond)
 }
 
 func mustJSON(t testing.TB, v any) []byte {
