@@ -4848,6 +4848,12 @@ type ListUserRolesParams struct {
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetBundleParams defines parameters for GetBundle.
+type GetBundleParams struct {
+	// IfNoneMatch The ETags of bundles that the agent has.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // CreateAccessRequestJSONRequestBody defines body for CreateAccessRequest for application/json ContentType.
 type CreateAccessRequestJSONRequestBody = AccessRequestCreate
 
@@ -6622,6 +6628,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/users/{id}/unlock (the `UnlockUser` operationId).
 	UnlockUser(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBundle A tenant's bundle for OPA
+	//
+	// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+	//
+	// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+	GetBundle(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Each part and the whole
 	//
@@ -10147,6 +10160,23 @@ func (c *API) RemoveUserRole(ctx context.Context, id openapi_types.UUID, roleID 
 // Corresponds with POST /api/v1/users/{id}/unlock (the `UnlockUser` operationId).
 func (c *API) UnlockUser(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUnlockUserRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBundle A tenant's bundle for OPA
+//
+// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+//
+// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+func (c *API) GetBundle(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBundleRequest(c.Server, tenant, params)
 	if err != nil {
 		return nil, err
 	}
@@ -18349,6 +18379,55 @@ func NewUnlockUserRequest(server string, id openapi_types.UUID) (*http.Request, 
 	return req, nil
 }
 
+// NewGetBundleRequest constructs an http.Request for the GetBundle method
+func NewGetBundleRequest(server string, tenant string, params *GetBundleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/bundles/%s.tar.gz", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetHealthRequest constructs an http.Request for the GetHealth method
 func NewGetHealthRequest(server string) (*http.Request, error) {
 	var err error
@@ -20145,6 +20224,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/users/{id}/unlock (the `UnlockUser` operationId).
 	UnlockUserWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*UnlockUserResponse, error)
+
+	// GetBundleWithResponse A tenant's bundle for OPA
+	//
+	// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+	GetBundleWithResponse(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*GetBundleResponse, error)
 
 	// GetHealthWithResponse Each part and the whole
 	//
@@ -23325,6 +23413,27 @@ func (r UnlockUserResponse) StatusCode() int {
 	return 0
 }
 
+type GetBundleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBundleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBundleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type GetHealthResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -26264,6 +26373,21 @@ func (c *ClientWithResponses) UnlockUserWithResponse(ctx context.Context, id ope
 		return nil, err
 	}
 	return ParseUnlockUserResponse(rsp)
+}
+
+// GetBundleWithResponse A tenant's bundle for OPA
+//
+// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+func (c *ClientWithResponses) GetBundleWithResponse(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*GetBundleResponse, error) {
+	rsp, err := c.GetBundle(ctx, tenant, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBundleResponse(rsp)
 }
 
 // GetHealthWithResponse Each part and the whole
@@ -29714,6 +29838,22 @@ func ParseUnlockUserResponse(rsp *http.Response) (*UnlockUserResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetBundleResponse parses an HTTP response from a GetBundleWithResponse call
+func ParseGetBundleResponse(rsp *http.Response) (*GetBundleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBundleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
