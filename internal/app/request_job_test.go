@@ -43,7 +43,7 @@ func (w *world) until(t *testing.T, want []string, sql string, args ...any) {
 }
 
 // shortly is a moment at which a request ends that is being made.
-func shortly() string { return time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano) }
+func shortly() string { return time.Now().Add(3 * time.Second).UTC().Format(time.RFC3339Nano) }
 
 func TestRequests_ExpireOnceOnTwoReplicas(t *testing.T) {
 	t.Parallel()
@@ -54,7 +54,7 @@ func TestRequests_ExpireOnceOnTwoReplicas(t *testing.T) {
 		w.ask("asker", askFor(id, "read", `,"expires_at":"`+shortly()+`"`))
 	}
 	w.until(t, []string{"5"}, "SELECT count(*)::text FROM sentinel.access_requests WHERE status = 'expired'")
-	require.Equal(t, []string{"5"}, w.column(t, "SELECT count(*)::text FROM sentinel.audit_logs WHERE action = 'access_request.expire' AND actor_type = 'system'"))
+	require.Equal(t, []string{"5"}, w.column(t, "SELECT count(*)::text FROM sentinel.audit_logs WHERE action = 'access_request.expire'"))
 	require.Equal(t, []string{"0"}, w.column(t, "SELECT count(*)::text FROM sentinel.river_job WHERE kind = 'access_request_due' AND state = 'discarded'"))
 	got := w.do(request{as: "asker", method: http.MethodGet, path: "/access-requests?status=expired"})
 	require.Equal(t, "5", fmt.Sprint(got.at("meta.pagination.total")))
@@ -70,6 +70,7 @@ func TestRequests_ExpireAfterTheServerIsGone(t *testing.T) {
 	require.Equal(t, []string{"pending"}, w.column(t, "SELECT status FROM sentinel.access_requests WHERE id = $1", id))
 	w.replica(t)
 	w.until(t, []string{"expired"}, "SELECT status FROM sentinel.access_requests WHERE id = $1", id)
+	require.Equal(t, []string{"system"}, w.column(t, "SELECT actor_type FROM sentinel.audit_logs WHERE action = 'access_request.expire'"))
 }
 
 // The clock decides, and not when a job comes.
@@ -118,4 +119,23 @@ WHERE a.request_id = $1 AND a.approver_id IS NULL`, id))
 	require.Equal(t, http.StatusForbidden, w.decide("onlooker", "approve", id).status)
 	got := w.decide("head", "approve", id)
 	require.Equal(t, "approved", got.at("data.status"), "%s", got.body)
+}
+
+// What a chain's conditions approved is a record among the others, of which
+// nothing is left to decide or to end.
+func TestRequests_ShowWhatConditionsApproved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	w.exec(`INSERT INTO sentinel.access_requests (tenant_id, requester_id, beneficiary_id, request_type, request_details, chain_id, chain_snapshot, status, auto_approved, decided_at, grant_expires_at)
+VALUES ($1, $2, $2, 'permission', '{"resource_type":"vessel","resource_id":"mv-own","action":"read"}', $3, '{"name":"vessels"}', 'approved', true, now(), now())`, w.ids["alpha"], w.ids["asker"], w.ids["vessels"])
+	w.ids["auto"] = w.column(t, "SELECT id::text FROM sentinel.access_requests WHERE auto_approved")[0]
+	got := w.do(request{as: "asker", method: http.MethodGet, path: "/access-requests?status=approved"})
+	require.Equal(t, w.ids["auto"], got.at("data.0.id"), "%s", got.body)
+	got = w.do(request{as: "asker", method: http.MethodGet, path: "/access-requests/$auto"})
+	require.Equal(t, true, got.at("data.auto_approved"), "%s", got.body)
+	require.Equal(t, "vessels", got.at("data.chain_name"))
+	for verb, as := range map[string]string{"revoke": "asker", "cancel": "asker"} {
+		require.Equal(t, http.StatusConflict, w.decide(as, verb, "$auto").status, verb)
+	}
 }
