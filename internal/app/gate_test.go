@@ -3,7 +3,9 @@ package app_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -177,6 +179,9 @@ func TestGate_FieldsForThoseWhoAskAndThoseWhoEnforce(t *testing.T) {
 	}
 	own := ask("sailor", "&entity_id=mv-aurora")
 	require.Equal(t, true, own.at("data.allowed"))
+	require.Eventually(t, func() bool {
+		return slices.Equal([]string{"read"}, w.column(t, "SELECT question ->> 'action' FROM sentinel.decision_logs WHERE id = $1", own.at("data.decision_id")))
+	}, 20*time.Second, 20*time.Millisecond, "it is recorded as a question about read")
 	require.Equal(t, "read", own.at("data.field_permissions.core.imo_number"))
 	require.Equal(t, "read", own.at("data.field_permissions.tenant_specific.portInspectionNotes"))
 	require.Equal(t, own.at("data.field_permissions"), ask("admin", "&entity_id=mv-aurora&user_id=$sailor").at("data.field_permissions"))

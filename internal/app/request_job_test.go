@@ -120,3 +120,22 @@ WHERE a.request_id = $1 AND a.approver_id IS NULL`, id))
 	got := w.decide("head", "approve", id)
 	require.Equal(t, "approved", got.at("data.status"), "%s", got.body)
 }
+
+// What a chain's conditions approved is a record among the others, of which
+// nothing is left to decide or to end.
+func TestRequests_ShowWhatConditionsApproved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	w.exec(`INSERT INTO sentinel.access_requests (tenant_id, requester_id, beneficiary_id, request_type, request_details, chain_id, chain_snapshot, status, auto_approved, decided_at, grant_expires_at)
+VALUES ($1, $2, $2, 'permission', '{"resource_type":"vessel","resource_id":"mv-own","action":"read"}', $3, '{"name":"vessels"}', 'approved', true, now(), now())`, w.ids["alpha"], w.ids["asker"], w.ids["vessels"])
+	w.ids["auto"] = w.column(t, "SELECT id::text FROM sentinel.access_requests WHERE auto_approved")[0]
+	got := w.do(request{as: "asker", method: http.MethodGet, path: "/access-requests?status=approved"})
+	require.Equal(t, w.ids["auto"], got.at("data.0.id"), "%s", got.body)
+	got = w.do(request{as: "asker", method: http.MethodGet, path: "/access-requests/$auto"})
+	require.Equal(t, true, got.at("data.auto_approved"), "%s", got.body)
+	require.Equal(t, "vessels", got.at("data.chain_name"))
+	for verb, as := range map[string]string{"revoke": "asker", "cancel": "asker"} {
+		require.Equal(t, http.StatusConflict, w.decide(as, verb, "$auto").status, verb)
+	}
+}
