@@ -199,3 +199,32 @@ func TestChainStatus_ShowsWhatWaitsAndWhetherItCanBeDecided(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, w.do(request{as: "admin", method: http.MethodDelete, path: "/approval-chains/$chain"}).status)
 }
+
+// Whoever may write nodes, and has nothing of what they are guarded for, neither
+// renames one out of a chain nor writes what a chain opens by.
+func TestChains_AreNotWalkedAroundByTheirNodes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.make("gardeners", "admin", "", "/roles", `{"name":"gardener"}`)
+	w.make("", "admin", "", "/roles/$gardeners/permissions", `{"permissions":[{"name":"Nodes","resource_type":"api","resource_path":"api/resources","actions":["*"]}]}`)
+	w.person("gardener", "admin", "", "ALPHA", `"$gardeners"`)
+	w.make("sealed", "admin", "", "/resources", `{"type":"vessel","name":"Sealed","code":"sealed-one"}`)
+	w.make("open", "admin", "", "/resources", `{"type":"vessel","name":"Open","code":"open-one"}`)
+	call := func(method, path, body string) int {
+		return w.do(request{as: "gardener", method: method, path: path, body: body}).status
+	}
+	require.Equal(t, http.StatusOK, call(http.MethodPatch, "/resources/$sealed", `{"name":"Sealed still"}`))
+	w.make("guard", "admin", "", "/approval-chains", `{"name":"Sealed","resource_type":"vessel","resource_pattern":"sealed-*",`+level(`"approver_role":"$inspector"`)+`}`)
+	require.Equal(t, http.StatusForbidden, call(http.MethodPatch, "/resources/$sealed", `{"code":"loose-one"}`))
+	require.Equal(t, http.StatusForbidden, call(http.MethodPatch, "/resources/$open", `{"code":"sealed-two"}`))
+	require.Equal(t, http.StatusForbidden, call(http.MethodDelete, "/resources/$sealed", ""))
+	require.Equal(t, http.StatusOK, call(http.MethodPatch, "/resources/$open", `{"code":"open-two"}`))
+
+	w.make("opener", "admin", "", "/approval-chains", `{"name":"Small","resource_type":"vessel","mode":"escalation","auto_approve_conditions":{"size":{"lt":10}},`+level(`"approver_role":"$inspector"`)+`}`)
+	got := w.do(request{as: "gardener", method: http.MethodPatch, path: "/resources/$open", body: `{"attributes":{"size":1}}`})
+	require.Equal(t, http.StatusForbidden, got.status, "%s", got.body)
+	require.Contains(t, got.at("error.message"), "Small")
+	require.Equal(t, http.StatusForbidden, call(http.MethodPost, "/resources", `{"type":"vessel","name":"Small","code":"small","attributes":{"size":1}}`))
+	require.Equal(t, http.StatusCreated, call(http.MethodPost, "/resources", `{"type":"berth","name":"Small","code":"small","attributes":{"size":1}}`))
+	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPatch, path: "/resources/$open", body: `{"attributes":{"size":1}}`}).status)
+}

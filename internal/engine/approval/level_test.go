@@ -170,3 +170,39 @@ func FuzzParseLevels(f *testing.F) {
 		require.True(t, levels[len(levels)-1].Final)
 	})
 }
+
+func TestSpecs_AreTheSameAgain(t *testing.T) {
+	t.Parallel()
+	levels, wrong := ParseLevels(text(`[{"level":1,"approver_role":"$m","min_approvals":2,"escalate_to_level":2},{"level":2,"approvers":{"all_of":[{"role":"$d"},{"user":"$l"}]}}]`), 0, "")
+	require.Empty(t, wrong)
+	again, wrong := NewLevels(Specs(levels), 1, "")
+	require.Empty(t, wrong)
+	require.Equal(t, levels, again)
+	require.Equal(t, DefaultTimeoutHours, levels[0].TimeoutHours)
+}
+
+func TestEnough_WhetherALevelCouldAgree(t *testing.T) {
+	t.Parallel()
+	all := &Level{Number: 1, Approvers: Approvers{AllOf: []Approver{{Role: managers, Min: 2}, {User: lawyer, Min: 1}}}}
+	require.False(t, all.Enough(nil))
+	require.False(t, all.Enough([][]int{{0}, {0, 1}}), "nobody counts for two")
+	require.True(t, all.Enough([][]int{{0}, {0, 1}, {0}}))
+	one := &Level{Number: 1, Approvers: Approvers{AnyOf: []Approver{{Role: managers, Min: 2}, {User: lawyer, Min: 1}}}}
+	require.False(t, one.Enough([][]int{{0}}))
+	require.True(t, one.Enough([][]int{{1}}))
+	many := make([][]int, 70_000)
+	for i := range many {
+		many[i] = []int{0, 1}
+	}
+	require.True(t, all.Enough(many))
+}
+
+func TestAutoForbidden_LeavesWhatNobodyCanSayOfThemselves(t *testing.T) {
+	t.Parallel()
+	for path, ok := range map[string]bool{
+		"subject.id": true, "subject.attributes.level": true, "resource.path": true, "resource.attributes.a.b": true, "tenant.code": true, "action.name": true, "context.time": true,
+		"context.ip": false, "context.timezone": false, "action.amount": false, "context.workflow_state": false,
+	} {
+		require.Equal(t, ok, AutoForbidden(path) == "", path)
+	}
+}
