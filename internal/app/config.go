@@ -53,6 +53,7 @@ type Config struct {
 	JobWorkers         int           `env:"JOB_WORKERS" envDefault:"4"`
 	JobRescueAfter     time.Duration `env:"JOB_RESCUE_AFTER" envDefault:"90s"`
 	ImportMaxMB        int           `env:"IMPORT_MAX_MB" envDefault:"64"`
+	WebhookPrivate     bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false"`
 	LoginsPerAddress   int           `env:"LOGIN_RATE_PER_ADDRESS" envDefault:"60"`
 	LoginsPerAccount   int           `env:"LOGIN_RATE_PER_ACCOUNT" envDefault:"20"`
 
@@ -145,6 +146,8 @@ func kindName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration, such as 30s or 5m"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int32 || t.Kind() == reflect.Int64:
 		return "a whole number"
 	default:

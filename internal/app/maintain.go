@@ -60,6 +60,7 @@ func (a *App) Maintain(ctx context.Context) error {
 		{"refresh_tokens", "expires_at < now() - interval '30 days'"},
 		// What a failed import, or one that stands still, left of its file.
 		{"import_parts", "updated_at < now() - interval '7 days'"},
+		{"webhook_deliveries", "created_at < now() - interval '30 days'"},
 		{"import_refusals", "created_at < now() - interval '30 days'"},
 		{"login_failures", "updated_at < now() - interval '30 days' AND (locked_until IS NULL OR locked_until < now())"},
 	} {
