@@ -53,13 +53,16 @@ func (s *Service) Announce(ctx context.Context, tx *db.Tx, rows []*audit.Row) er
 	return s.enqueue(ctx, tx, list)
 }
 
-// listening returns the active webhooks of a tenant, with their events.
-func listening(ctx context.Context, tx *db.Tx, tenant uuid.UUID) (hooks []models.Webhook, err error) {
-	rows, err := tx.Pgx.Query(ctx, `
+// listeningSQL is asked by every write of every tenant.
+const listeningSQL = `
 SELECT id, events
 FROM sentinel.webhooks
 WHERE tenant_id = $1
-AND is_active`, tenant)
+AND is_active`
+
+// listening returns the active webhooks of a tenant, with their events.
+func listening(ctx context.Context, tx *db.Tx, tenant uuid.UUID) (hooks []models.Webhook, err error) {
+	rows, err := tx.Pgx.Query(ctx, listeningSQL, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("find webhooks: %w", err)
 	}
