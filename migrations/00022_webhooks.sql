@@ -13,9 +13,11 @@ ALTER TABLE sentinel.webhook_deliveries
     DROP CONSTRAINT webhook_deliveries_status_known,
     ADD CONSTRAINT webhook_deliveries_status_known CHECK (status IN ('pending', 'delivered', 'failed', 'dropped'));
 COMMENT ON COLUMN sentinel.webhook_deliveries.payload IS 'Ids only: no personal data and no secrets.';
+CREATE INDEX webhook_deliveries_pending_idx ON sentinel.webhook_deliveries (tenant_id, created_at) WHERE status = 'pending';
 
 -- +goose Down
 
+DROP INDEX sentinel.webhook_deliveries_pending_idx;
 -- The owner may be bound by row-level security.
 SELECT set_config('sentinel.scope', 'system', true);
 UPDATE sentinel.webhook_deliveries SET status = 'failed' WHERE status = 'dropped';

@@ -45,6 +45,9 @@ func (a *App) Maintain(ctx context.Context) error {
 		if err := tx.Exec("SELECT sentinel.prune_subject_changes(interval '10 minutes')").Error; err != nil {
 			return fmt.Errorf("prune subject changes: %w", err)
 		}
+		if err := tx.Exec(stranded, purgeBatch).Error; err != nil {
+			return fmt.Errorf("end deliveries that nobody makes: %w", err)
+		}
 		return nil
 	})
 	if err != nil {
@@ -70,6 +73,19 @@ func (a *App) Maintain(ctx context.Context) error {
 	}
 	return nil
 }
+
+// stranded ends deliveries to webhooks that are tried no more, since a process
+// died with their last attempt, or for which there was no worker for so long.
+const stranded = `
+UPDATE sentinel.webhook_deliveries
+SET status = 'failed', error = 'It did not get through within two days.', next_attempt_at = NULL
+WHERE id IN (
+    SELECT id
+    FROM sentinel.webhook_deliveries
+    WHERE status = 'pending'
+    AND created_at < now() - interval '2 days'
+    LIMIT ?
+    FOR UPDATE SKIP LOCKED)`
 
 // purge deletes the rows of a table for which a condition holds, batch by batch,
 // so that no transaction holds many locks. Rows that another replica deletes

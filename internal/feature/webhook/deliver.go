@@ -104,44 +104,54 @@ func (s *Service) leave(tenant uuid.UUID) {
 // due returns a delivery that is to be made, and its webhook. nil is for what is
 // made already, or to nobody any more.
 func (s *Service) due(ctx context.Context, job Job) (*models.WebhookDelivery, *models.Webhook, error) {
+	d, m, err := s.find(ctx, job)
+	if err != nil || d == nil {
+		return nil, nil, err
+	}
+	if !m.IsActive {
+		return nil, nil, s.drop(ctx, d, "The webhook was switched off.")
+	}
 	has, err := s.write.Engine.HasFeature(ctx, job.Tenant, entitlement.Webhooks)
 	if err != nil {
 		return nil, nil, err
 	}
-	var d *models.WebhookDelivery
-	var m *models.Webhook
-	err = s.write.DB.InTx(ctx, func(tx *db.Tx) error {
-		d, m = &models.WebhookDelivery{}, &models.Webhook{}
-		err := tx.Where("tenant_id = ? AND id = ?", job.Tenant, job.Delivery).Take(d).Error
-		if err == nil {
-			err = tx.Where("tenant_id = ? AND id = ?", job.Tenant, d.WebhookID).Take(m).Error
+	if !has {
+		return nil, nil, s.drop(ctx, d, "The tenant does not have the feature webhooks.")
+	}
+	return d, m, nil
+}
+
+// find returns a delivery that waits, and its webhook, nil if there is none.
+func (s *Service) find(ctx context.Context, job Job) (*models.WebhookDelivery, *models.Webhook, error) {
+	var d models.WebhookDelivery
+	var m models.Webhook
+	err := s.write.DB.InReadTx(ctx, func(tx *db.Tx) error {
+		d, m = models.WebhookDelivery{}, models.Webhook{}
+		err := tx.Where("tenant_id = ? AND id = ? AND status = ?", job.Tenant, job.Delivery, pending).Take(&d).Error
+		if err != nil {
+			return err
 		}
-		switch {
-		case errors.Is(err, gorm.ErrRecordNotFound) || err == nil && d.Status != pending:
-			d = nil
-			return nil
-		case err != nil:
-			return fmt.Errorf("find delivery: %w", err)
-		case m.IsActive && has:
-			return nil
-		}
-		why := "The webhook was switched off."
-		if !has {
-			why = "The tenant does not have the feature webhooks."
-		}
-		err = tx.Exec(`
-UPDATE sentinel.webhook_deliveries
-SET status = ?, error = ?, next_attempt_at = NULL
-WHERE tenant_id = ?
-AND id = ?
-AND status = ?`, dropped, why, job.Tenant, job.Delivery, pending).Error
+		return tx.Where("tenant_id = ? AND id = ?", job.Tenant, d.WebhookID).Take(&m).Error
+	})
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("find delivery: %w", err)
+	default:
+		return &d, &m, nil
+	}
+}
+
+func (s *Service) drop(ctx context.Context, d *models.WebhookDelivery, why string) error {
+	return s.write.DB.InTx(ctx, func(tx *db.Tx) error {
+		err := tx.Model(&models.WebhookDelivery{}).Where("tenant_id = ? AND id = ? AND status = ?", d.TenantID, d.ID, pending).
+			Updates(map[string]any{"status": dropped, "error": why, "next_attempt_at": nil}).Error
 		if err != nil {
 			return fmt.Errorf("drop delivery: %w", err)
 		}
-		d = nil
 		return nil
 	})
-	return d, m, err
 }
 
 // post sends the event, outside of any transaction. status is zero where nobody

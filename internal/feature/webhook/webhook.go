@@ -28,9 +28,10 @@ const (
 	what = "webhook"
 	// most is how many a tenant may have.
 	most = 20
-	// Lane is the queue of deliveries, in which [Workers] of a process work: they
-	// wait for others' servers, for which nothing else is to wait.
-	Lane    = "webhooks"
+	// Lane is the queue of deliveries: they wait for others' servers, for which
+	// nothing else is to wait.
+	Lane = "webhooks"
+	// Workers is how many deliveries a process makes at once.
 	Workers = 8
 )
 
