@@ -15,6 +15,7 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.fields()
 	w.items()
+	w.webhooks()
 	for _, object := range []struct{ path, body string }{
 		{"/users/$plain", `{"display_name":"x"}`},
 		{"/roles/$inspector", `{"description":"x"}`},
@@ -25,6 +26,7 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 		{"/service-accounts/$robot", `{"description":"x"}`},
 		{"/field-definitions/$field", `{"description":"x"}`},
 		{"/navigation/menu-items/$item", `{"icon":"x"}`},
+		{"/webhooks/$webhook", `{"name":"x"}`},
 	} {
 		t.Run(object.path, func(t *testing.T) {
 			defer w.within(t)()

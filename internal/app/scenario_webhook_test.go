@@ -35,7 +35,8 @@ func webhookExamples() map[string]example {
 			path: one + "/deliveries/$delivery/redeliver",
 			foreign: []call{
 				{"/webhooks/$webhook_b/deliveries/$delivery_b/redeliver", ""},
-				{one + "/deliveries/$delivery_b/redeliver", ""}, {"/webhooks/$webhook_b/deliveries/$delivery/redeliver", ""},
+				{one + "/deliveries/$delivery_b/redeliver", ""},
+				{"/webhooks/$webhook_b/deliveries/$delivery/redeliver", ""},
 			},
 		},
 	}
