@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sentinel-access/sentinel/internal/app"
 )
 
 // TestWebhooks_TellWhatIsAudited follows writes to their receiver.
@@ -222,4 +225,39 @@ FROM unnest(ARRAY['pending', 'delivered']) s, unnest(ARRAY[1, 2, 3, 30, 31]) day
 		"delivered 1: delivered", "delivered 2: delivered", "delivered 30: delivered", "delivered 3: delivered",
 		"pending 1: pending", "pending 2: pending", "pending 30: failed", "pending 3: failed",
 	}, w.column(t, "SELECT event || ': ' || status FROM sentinel.webhook_deliveries ORDER BY event COLLATE \"C\" || ':'"))
+}
+
+// TestWebhooks_SignAsBeforeUnderANewMasterKey replaces the key that seals the
+// secret.
+func TestWebhooks_SignAsBeforeUnderANewMasterKey(t *testing.T) {
+	t.Parallel()
+	w := newPrivateWorld(t)
+	r := newReceiver(t)
+	secret := w.hook("users", "admin", r.URL, `["user.updated"]`)
+	old, key := w.cfg.MasterKey, strings.Repeat("5e", 32)
+	w.restart(key, old)
+	var out bytes.Buffer
+	require.NoError(t, app.RotateMaster(t.Context(), w.cfg, &out, w.log))
+	require.Contains(t, out.String(), "webhook secrets: 1 sealed anew")
+	w.restart(key)
+	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPatch, path: "/users/$plain", body: `{"display_name":"P"}`}).status)
+	require.Equal(t, []string{"user.updated delivered 1"}, w.delivered(t))
+	require.True(t, r.first("user.updated").signedWith(secret))
+}
+
+// TestWebhooks_ForgetWhoIsErased with the deliveries that name them.
+func TestWebhooks_ForgetWhoIsErased(t *testing.T) {
+	t.Parallel()
+	w := newPrivateWorld(t)
+	w.hook("users", "admin", newReceiver(t).URL, `["user.*"]`)
+	for _, name := range []string{"ann", "bob"} {
+		w.make(name, "admin", "", "/users", `{"email":"`+name+`@alpha.example"}`)
+	}
+	require.Equal(t, []string{"user.created delivered 1", "user.created delivered 1"}, w.delivered(t))
+	got := w.do(request{as: "admin", method: http.MethodDelete, path: "/users/$ann?erase=true"})
+	require.Less(t, got.status, 300, "%s", got.body)
+	w.delivered(t)
+	require.Equal(t, []string{"user.created bob", "user.erased ann"}, w.column(t, `
+SELECT event || ' ' || CASE payload->'data'->'resource'->>'id' WHEN $1 THEN 'ann' WHEN $2 THEN 'bob' END
+FROM sentinel.webhook_deliveries ORDER BY 1`, w.ids["ann"], w.ids["bob"]))
 }
