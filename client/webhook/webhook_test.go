@@ -73,7 +73,7 @@ func FuzzVerify(f *testing.F) {
 		if webhook.Verify(secret, header, []byte(got), at) != nil {
 			return
 		}
-		require.Equal(t, []byte(body), []byte(got))
+		require.Zero(t, strings.Compare(body, got), "%q", got)
 		require.Contains(t, header, "t=1700000000")
 		require.Contains(t, strings.ToLower(header), sum)
 	})
