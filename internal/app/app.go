@@ -20,6 +20,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/session"
 	"github.com/sentinel-access/sentinel/internal/feature/user"
+	"github.com/sentinel-access/sentinel/internal/feature/webhook"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
@@ -129,7 +130,8 @@ func (a *App) assemble(chain []byte) error {
 		return err
 	}
 	a.queue, err = jobs.New(jobs.Config{
-		DB: a.db, Workers: cfg.JobWorkers, RescueAfter: cfg.JobRescueAfter, Registerer: a.metrics.Registerer(), Logger: logger,
+		DB: a.db, Workers: cfg.JobWorkers, Lanes: map[string]int{webhook.Lane: webhook.Workers},
+		RescueAfter: cfg.JobRescueAfter, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	if err != nil {
 		return err

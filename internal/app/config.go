@@ -57,6 +57,7 @@ type Config struct {
 	JobRescueAfter     time.Duration `env:"JOB_RESCUE_AFTER" envDefault:"90s"`
 	ImportMaxMB        int           `env:"IMPORT_MAX_MB" envDefault:"64"`
 	ApprovalHours      int           `env:"APPROVAL_TIMEOUT_HOURS" envDefault:"48"`
+	WebhookPrivate     bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false"`
 	LoginsPerAddress   int           `env:"LOGIN_RATE_PER_ADDRESS" envDefault:"60"`
 	LoginsPerAccount   int           `env:"LOGIN_RATE_PER_ACCOUNT" envDefault:"20"`
 

@@ -20,7 +20,9 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/serviceaccount"
 	"github.com/sentinel-access/sentinel/internal/feature/tenant"
 	"github.com/sentinel-access/sentinel/internal/feature/user"
+	"github.com/sentinel-access/sentinel/internal/feature/webhook"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/outbound"
 )
 
 // register puts every section of the API in its place.
@@ -51,6 +53,12 @@ func (a *App) register() {
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
 	bundle.New(a.engine, a.library).Register(a.api)
 	imports.Register(a.api)
+	guard := outbound.Guard{AllowPrivate: a.cfg.WebhookPrivate}
+	webhooks := webhook.New(webhook.Config{
+		Write: a.writer, Queue: a.queue, Master: a.master, Guard: guard, Client: outbound.New(outbound.Config{Guard: guard}),
+	})
+	a.writer.Audit.Follow(webhooks.Announce)
+	webhooks.Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
 		Policies: func() (string, string) { return a.version, "" }, Jobs: a.queue.Health,

@@ -16,6 +16,7 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 	w.fields()
 	w.chains()
 	w.items()
+	w.webhooks()
 	for _, object := range []struct{ path, body string }{
 		{"/users/$plain", `{"display_name":"x"}`},
 		{"/roles/$inspector", `{"description":"x"}`},
@@ -27,6 +28,7 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 		{"/field-definitions/$field", `{"description":"x"}`},
 		{"/approval-chains/$chain", `{"description":"x"}`},
 		{"/navigation/menu-items/$item", `{"icon":"x"}`},
+		{"/webhooks/$webhook", `{"name":"x"}`},
 	} {
 		t.Run(object.path, func(t *testing.T) {
 			defer w.within(t)()
