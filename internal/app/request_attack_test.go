@@ -228,6 +228,28 @@ func TestRequests_CannotBeApprovedBy(t *testing.T) {
 	}
 }
 
+// Whoever lends their word to everybody does not make one person of them all, so
+// that nobody could decide on anybody.
+func TestRequests_AreNotHeldUpByAStrangersDelegations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	w.ids["before"] = w.ask("asker", askFor("before", "read", ""))
+	for _, to := range []string{"asker", "lead", "second", "head"} {
+		w.make("loan_to_"+to, "plain", "", "/access-requests/delegations", `{"delegate":"$`+to+`","to":"`+in(time.Hour)+`"}`)
+	}
+	w.ids["after"] = w.ask("asker", askFor("after", "read", ""))
+	for _, id := range []string{"$before", "$after"} {
+		got := w.do(request{as: "asker", method: http.MethodGet, path: "/access-requests/" + id})
+		require.Equal(t, w.ids["second"], got.at("data.deciders.1.user_id"), "%s", got.body)
+		for _, who := range []string{"lead", "second", "head"} {
+			w.approves(t, who, id)
+		}
+	}
+	w.ids["own"] = w.ask("plain", askFor("own", "read", ""))
+	w.refuses(t, "lead", "$own", http.StatusForbidden, http.StatusNotFound)
+}
+
 // TestRequests_ManyDecideAtOnce has all approvers, some of them twice, speak at
 // one moment: two are heard, and the history says so.
 func TestRequests_ManyDecideAtOnce(t *testing.T) {

@@ -114,14 +114,14 @@ func (p *process) say(verdict approval.Verdict, words string) (steps []approval.
 	if err != nil {
 		return nil, next, nil, err
 	}
-	people, err := peopleOf(p.w.Tx, p.m, &p.d, &p.r, all, p.now)
+	t, err := tiesTo(p.w.Tx, p.m, &p.r, all, p.now)
 	if err != nil {
 		return nil, next, nil, err
 	}
 	var refusal error
 	for _, v := range all {
 		var moved approval.Request
-		if moved, steps, err = p.was.Decide(v, verdict, people, p.now); err == nil {
+		if moved, steps, err = p.was.Decide(v, verdict, t.peopleOf(&p.d, &p.r, v), p.now); err == nil {
 			detail = map[string]any{"level": p.r.Level, comments: words}
 			if v.For != uuid.Nil {
 				detail["delegated_from"] = v.For
@@ -169,11 +169,12 @@ func (s *Service) escalate(ctx context.Context, in *StepIn) (*Detail, error) {
 // passOn escalates by the caller's permission.
 func (p *process) passOn() (steps []approval.Event, next approval.Request, err error) {
 	caller, _ := identity.PrincipalFrom(p.ctx)
-	people, err := peopleOf(p.w.Tx, p.m, &p.d, &p.r, []approval.Voter{{Account: caller.UserID}}, p.now)
+	voter := approval.Voter{Account: caller.UserID}
+	t, err := tiesTo(p.w.Tx, p.m, &p.r, []approval.Voter{voter}, p.now)
 	if err != nil {
 		return nil, next, err
 	}
-	next, steps, err = p.was.Escalate(caller.UserID, people, p.now)
+	next, steps, err = p.was.Escalate(caller.UserID, t.peopleOf(&p.d, &p.r, voter), p.now)
 	return steps, next, err
 }
 

@@ -263,7 +263,7 @@ func (s *Service) insert(ctx context.Context, w *change.Write, a *ask, c *models
 	if most := frozen.MaxDurationHours; most > 0 && a.d.DurationHours > most {
 		return nil, fault.InvalidAt("request_details.duration_hours", "must be at most %d: the chain grants for no longer", most)
 	}
-	if a.d.Persons, err = persons(w.Tx, a.tenant, []uuid.UUID{a.requester, a.beneficiary}, w.Now); err != nil {
+	if _, a.d.Persons, err = persons(w.Tx, a.tenant, []uuid.UUID{a.requester, a.beneficiary}, w.Now); err != nil {
 		return nil, err
 	}
 	now := moment(w.Now)

@@ -18,78 +18,113 @@ import (
 // link makes two accounts one person.
 type link struct{ A, B uuid.UUID }
 
-// links returns what makes the accounts, and all whom they thereby are one with,
-// one person at now: a service account and its owner, a delegator and their
-// delegate.
-func links(tx *db.Tx, tenant uuid.UUID, accounts []uuid.UUID, now time.Time) ([]link, error) {
-	var out []link
-	err := tx.Raw(`
-WITH RECURSIVE pairs (a, b) AS MATERIALIZED (
-  SELECT id, owner_id
+// ties are what makes accounts one person: an owner and their service accounts,
+// and at a moment a delegator and their delegate.
+type ties struct{ owned, lent []link }
+
+// tiesOf returns the ties of some accounts to others. It goes no further than
+// that: by lending their word left and right nobody makes one person of others.
+func tiesOf(tx *db.Tx, tenant uuid.UUID, accounts []uuid.UUID, now time.Time) (t ties, err error) {
+	if t.owned, err = owned(tx, tenant, accounts); err != nil {
+		return t, err
+	}
+	err = tx.Raw(`
+SELECT from_user AS a, to_user AS b
+FROM sentinel.approval_delegations
+WHERE tenant_id = @tenant
+AND (from_user = ANY(CAST(@accounts AS uuid[])) OR to_user = ANY(CAST(@accounts AS uuid[])))
+AND starts_at <= @now
+AND ends_at > @now`, map[string]any{"tenant": tenant, "accounts": db.UUIDs(joined(accounts, t.owned)), "now": now}).Scan(&t.lent).Error
+	if err != nil {
+		return t, fmt.Errorf("find delegations: %w", err)
+	}
+	return t, nil
+}
+
+// owned ties service accounts to their owners, as far as one of the accounts or
+// of their owners goes.
+func owned(tx *db.Tx, tenant uuid.UUID, accounts []uuid.UUID) (out []link, err error) {
+	err = tx.Raw(`
+SELECT id AS a, owner_id AS b
+FROM sentinel.users
+WHERE tenant_id = @tenant
+AND owner_id IS NOT NULL
+AND (id = ANY(CAST(@accounts AS uuid[])) OR owner_id = ANY(CAST(@accounts AS uuid[])) OR owner_id IN (
+  SELECT owner_id
   FROM sentinel.users
   WHERE tenant_id = @tenant
-  AND owner_id IS NOT NULL
-  UNION ALL
-  SELECT from_user, to_user
-  FROM sentinel.approval_delegations
-  WHERE tenant_id = @tenant
-  AND starts_at <= @now
-  AND ends_at > @now
-), near (id) AS (
-  SELECT unnest(CAST(@accounts AS uuid[]))
-  UNION
-  SELECT CASE WHEN p.a = n.id THEN p.b ELSE p.a END
-  FROM near n
-  JOIN pairs p ON p.a = n.id OR p.b = n.id
-)
-SELECT p.a, p.b
-FROM pairs p
-WHERE p.a IN (SELECT id FROM near)`, map[string]any{"tenant": tenant, "accounts": db.UUIDs(accounts), "now": now}).Scan(&out).Error
+  AND id = ANY(CAST(@accounts AS uuid[]))))`, map[string]any{"tenant": tenant, "accounts": db.UUIDs(accounts)}).Scan(&out).Error
 	if err != nil {
-		return nil, fmt.Errorf("find who is one person: %w", err)
+		return nil, fmt.Errorf("find owners of service accounts: %w", err)
 	}
 	return out, nil
 }
 
-// persons returns all accounts that are one person with one of some, those
-// included, in order.
-func persons(tx *db.Tx, tenant uuid.UUID, accounts []uuid.UUID, now time.Time) ([]uuid.UUID, error) {
-	pairs, err := links(tx, tenant, accounts, now)
-	if err != nil {
-		return nil, err
-	}
+// joined adds to accounts those that links name, in order and each once.
+func joined(accounts []uuid.UUID, links ...[]link) []uuid.UUID {
 	out := slices.Clone(accounts)
-	for _, p := range pairs {
-		out = append(out, p.A, p.B)
-	}
-	slices.SortFunc(out, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	return slices.Compact(out), nil
-}
-
-// peopleOf joins the accounts that count as one person at now, as far as a
-// request and some voters go, and those that did when it was made.
-func peopleOf(tx *db.Tx, m *models.AccessRequest, d *details, r *approval.Request, voters []approval.Voter, now time.Time) (*approval.People, error) {
-	accounts := []uuid.UUID{r.Requester, r.Beneficiary}
-	for _, v := range r.Votes {
-		if v.Account != uuid.Nil {
-			accounts = append(accounts, v.Account)
+	for _, list := range links {
+		for _, l := range list {
+			out = append(out, l.A, l.B)
 		}
 	}
-	for _, v := range voters {
-		accounts = append(accounts, v.Account)
-	}
-	pairs, err := links(tx, m.TenantID, accounts, now)
+	slices.SortFunc(out, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(out)
+}
+
+// persons returns the accounts that are the same as one of some by ownership,
+// and all that count as one person with them at now, those included.
+func persons(tx *db.Tx, tenant uuid.UUID, accounts []uuid.UUID, now time.Time) (same, all []uuid.UUID, err error) {
+	t, err := tiesOf(tx, tenant, accounts, now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	same = joined(accounts, t.owned)
+	further, err := owned(tx, tenant, joined(same, t.lent))
+	return same, joined(same, t.lent, further), err
+}
+
+// peopleOf joins the accounts that count as one person, as far as a request and
+// one voter go: the two who ask and gain, who has spoken, and the voter, with
+// those whom they own or are owned by. Those who counted as one when the request
+// was made do so still.
+func (t *ties) peopleOf(d *details, r *approval.Request, v approval.Voter) *approval.People {
 	people := &approval.People{}
-	for _, p := range pairs {
-		people.Join(p.A, p.B)
+	concerned := map[uuid.UUID]bool{r.Requester: true, r.Beneficiary: true, v.Account: true, v.For: true}
+	for _, vote := range r.Votes {
+		concerned[vote.Account], concerned[vote.For] = true, true
+	}
+	for range 2 { // from a service account to its owner, and on to their others
+		for _, l := range t.owned {
+			people.Join(l.A, l.B)
+			if concerned[l.A] || concerned[l.B] {
+				concerned[l.A], concerned[l.B] = true, true
+			}
+		}
+	}
+	for _, l := range t.lent {
+		if concerned[l.A] && concerned[l.B] {
+			people.Join(l.A, l.B)
+		}
 	}
 	for _, id := range d.Persons {
-		people.Join(r.Requester, id)
+		if concerned[id] {
+			people.Join(r.Requester, id)
+		}
 	}
-	return people, nil
+	return people
+}
+
+// tiesTo returns the ties of all whom a request and some voters concern.
+func tiesTo(tx *db.Tx, m *models.AccessRequest, r *approval.Request, voters []approval.Voter, now time.Time) (ties, error) {
+	accounts := []uuid.UUID{r.Requester, r.Beneficiary}
+	for _, v := range r.Votes {
+		accounts = append(accounts, v.Account, v.For)
+	}
+	for _, v := range voters {
+		accounts = append(accounts, v.Account, v.For)
+	}
+	return tiesOf(tx, m.TenantID, joined(accounts), now)
 }
 
 // delegators returns the people for whom the account may decide at now: active
@@ -191,14 +226,14 @@ func deciders(tx *db.Tx, m *models.AccessRequest, d *details, r *approval.Reques
 	if err != nil {
 		return nil, err
 	}
-	people, err := peopleOf(tx, m, d, r, candidates, now)
+	t, err := tiesTo(tx, m, r, candidates, now)
 	if err != nil {
 		return nil, err
 	}
 	found := make([]Decider, 0, mostDeciders)
 	ids := []uuid.UUID{}
 	for _, v := range candidates {
-		if _, err := r.Eligible(v, people); err != nil || slices.Contains(ids, v.Account) || len(ids) == mostDeciders {
+		if _, err := r.Eligible(v, t.peopleOf(d, r, v)); err != nil || slices.Contains(ids, v.Account) || len(ids) == mostDeciders {
 			continue
 		}
 		ids = append(ids, v.Account)

@@ -259,7 +259,7 @@ AND e ->> 'role' IS NOT NULL`, tenant).Scan(&roles).Error
 	if err != nil {
 		return c, err
 	}
-	one, err := persons(tx, tenant, []uuid.UUID{account}, now)
+	same, one, err := persons(tx, tenant, []uuid.UUID{account}, now)
 	if err != nil {
 		return c, err
 	}
@@ -275,7 +275,7 @@ AND e ->> 'role' IS NOT NULL`, tenant).Scan(&roles).Error
 		}
 	}
 	return condition{decides, map[string]any{
-		"now": now, "one": db.UUIDs(one), "users": db.UUIDs(users), "held": db.UUIDs(held), "since": since,
+		"now": now, "one": db.UUIDs(one), "same": db.UUIDs(same), "users": db.UUIDs(users), "held": db.UUIDs(held), "since": since,
 	}}, nil
 }
 
@@ -286,7 +286,7 @@ AND NOT (requester_id = ANY(CAST(@one AS uuid[])) OR beneficiary_id = ANY(CAST(@
 AND NOT EXISTS (
   SELECT
   FROM jsonb_array_elements_text(COALESCE(request_details -> 'persons', '[]')) AS person
-  WHERE CAST(person AS uuid) = ANY(CAST(@one AS uuid[])))
+  WHERE CAST(person AS uuid) = ANY(CAST(@same AS uuid[])))
 AND NOT EXISTS (
   SELECT
   FROM sentinel.approvals said
