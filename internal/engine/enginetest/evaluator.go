@@ -27,9 +27,11 @@ type Evaluator interface {
 }
 
 // Run asks every evaluator every question of the file. The first is the one
-// with which the others have to agree in what the file leaves out.
-func Run(t *testing.T, f *File, evaluators ...Evaluator) {
+// with which the others have to agree in what the file leaves out; its verdicts
+// are returned.
+func Run(t *testing.T, f *File, evaluators ...Evaluator) map[*Case]*Verdict {
 	t.Helper()
+	verdicts := make(map[*Case]*Verdict, len(f.Cases))
 	for _, c := range f.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			var first *Verdict
@@ -40,12 +42,13 @@ func Run(t *testing.T, f *File, evaluators ...Evaluator) {
 				}
 				require.NoError(t, err, e.Name())
 				if first == nil {
-					first = got
+					first, verdicts[c] = got, got
 				}
 				c.Check(named{t, e.Name()}, first, got)
 			}
 		})
 	}
+	return verdicts
 }
 
 // named says which evaluator a failure is of.
@@ -109,7 +112,7 @@ func (e *goEvaluator) Decide(t testing.TB, c *Case) (*Verdict, error) {
 	e.clock.Set(c.Now)
 	q := c.Question()
 	if q.Validate("") != nil {
-		return &Verdict{Code: string(engine.NotEvaluated)}, nil
+		return NotEvaluated(), nil
 	}
 	e.prepare(e, t, c)
 	return Answer(e.engine.Decide(t.Context(), q)), nil
@@ -158,12 +161,20 @@ func (e *goEvaluator) write(t testing.TB, c *Case, sql string, args ...any) {
 
 // Answer is the verdict that a decision is.
 func Answer(d *engine.Decision) *Verdict {
-	v := &Verdict{Allowed: d.Allowed, Code: string(d.Code), Paths: []string{}}
+	v := &Verdict{Allowed: d.Allowed, Code: string(d.Code), Paths: []string{}, Reason: d.Reason()}
 	v.Permissions = append(v.Permissions, d.MatchedIDs()...)
 	for _, r := range d.MatchedRoles() {
 		v.Roles, v.Paths = append(v.Roles, r.Name), append(v.Paths, r.Path)
 	}
 	v.Roles = slices.Compact(v.Roles)
+	extra := policy.Extra{Denials: d.Denials, Obligations: d.Obligations, AutoApproved: d.AutoApproved, Fields: d.Fields}
+	if d.Chain != nil {
+		extra.Chain, extra.Levels = d.Chain.ID.String(), d.Chain.RawLevels
+	}
+	if d.RequestID != nil {
+		extra.Request = d.RequestID.String()
+	}
+	v.fill(&extra)
 	return v
 }
 
@@ -191,7 +202,11 @@ func (e *regoEvaluator) Decide(t testing.TB, c *Case) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Ask(t.Context(), e.library, graph, c.Question(), c.Now)
+	v, err := Ask(t.Context(), e.library, graph, c.Question(), c.Now)
+	if err != nil && c.Fails {
+		return NotEvaluated(), nil
+	}
+	return v, err
 }
 
 func (e *regoEvaluator) graph(ctx context.Context, tenant uuid.UUID) (*policy.Graph, error) {
@@ -222,5 +237,6 @@ func Ask(ctx context.Context, l *policy.Library, g *policy.Graph, q *engine.Ques
 	v := &Verdict{Allowed: answer.Allowed, Code: answer.ReasonCode}
 	v.Permissions = append(v.Permissions, answer.MatchedPermissions...)
 	v.Roles = append(v.Roles, answer.MatchedRoles...)
+	v.fill(&answer.Extra)
 	return v, nil
 }
