@@ -80,28 +80,51 @@ func (c *Clock) Now() time.Time {
 // Go returns the evaluators of the engine: one that knows nothing at each case,
 // one that was just asked the same, one that has read every tenant again after
 // an unrelated write, one that had and lost every subject.
-func Go(d *db.DB) []Evaluator {
-	return []Evaluator{
-		newGo(d, "engine, cold", (*goEvaluator).restart), newGo(d, "engine, warm", (*goEvaluator).ask),
-		newGo(d, "engine, reloaded", (*goEvaluator).reload), newGo(d, "engine, subjects dropped", (*goEvaluator).drop),
+func Go(t testing.TB, d *db.DB, f *File) []Evaluator {
+	t.Helper()
+	library := Library(t)
+	var out []Evaluator
+	for _, state := range []struct {
+		name    string
+		prepare func(*goEvaluator, testing.TB, *Case)
+	}{
+		{"engine, cold", (*goEvaluator).restart},
+		{"engine, warm", (*goEvaluator).ask},
+		{"engine, reloaded", (*goEvaluator).reload},
+		{"engine, subjects dropped", (*goEvaluator).drop},
+	} {
+		clock := &Clock{}
+		cfg := config(d, f, library)
+		cfg.Now = clock.Now
+		out = append(out, &goEvaluator{
+			name: state.name, db: d, clock: clock, cfg: cfg, engine: engine.New(cfg), prepare: state.prepare, done: map[uuid.UUID]bool{},
+		})
 	}
+	return out
+}
+
+// Library is the decision library, given the time that a busy machine needs.
+func Library(t testing.TB) *policy.Library {
+	t.Helper()
+	library, err := policy.Load(t.Context(), policies.FS, policy.Config{Timeout: 10 * time.Second})
+	require.NoError(t, err)
+	return library
+}
+
+func config(d *db.DB, f *File, library *policy.Library) engine.Config {
+	return engine.Config{DB: d}
 }
 
 type goEvaluator struct {
 	name   string
 	db     *db.DB
 	clock  *Clock
+	cfg    engine.Config
 	engine *engine.Engine
 	// prepare brings the engine into the state in which it is asked.
 	prepare func(*goEvaluator, testing.TB, *Case)
 	// done are the tenants or subjects for which that has happened.
 	done map[uuid.UUID]bool
-}
-
-func newGo(d *db.DB, name string, prepare func(*goEvaluator, testing.TB, *Case)) *goEvaluator {
-	e := &goEvaluator{name: name, db: d, clock: &Clock{}, prepare: prepare, done: map[uuid.UUID]bool{}}
-	e.engine = engine.New(engine.Config{DB: d, Now: e.clock.Now})
-	return e
 }
 
 // Name implements [Evaluator].
@@ -119,7 +142,7 @@ func (e *goEvaluator) Decide(t testing.TB, c *Case) (*Verdict, error) {
 }
 
 func (e *goEvaluator) restart(testing.TB, *Case) {
-	e.engine = engine.New(engine.Config{DB: e.db, Now: e.clock.Now})
+	e.engine = engine.New(e.cfg)
 }
 
 func (e *goEvaluator) ask(t testing.TB, c *Case) { e.engine.Decide(t.Context(), c.Question()) }
@@ -180,17 +203,23 @@ func Answer(d *engine.Decision) *Verdict {
 
 // Rego returns the evaluator of the decision library, every step of it, over
 // the document of the tenant.
-func Rego(t testing.TB, d *db.DB) Evaluator {
+func Rego(t testing.TB, d *db.DB, f *File) Evaluator {
 	t.Helper()
-	library, err := policy.Load(t.Context(), policies.FS, policy.Config{Timeout: 10 * time.Second})
-	require.NoError(t, err)
-	return &regoEvaluator{library: library, engine: engine.New(engine.Config{DB: d}), graphs: map[uuid.UUID]*policy.Graph{}}
+	library := Library(t)
+	return &regoEvaluator{library: library, engine: engine.New(config(d, f, library)), tenants: map[uuid.UUID]*regoTenant{}}
 }
 
 type regoEvaluator struct {
 	library *policy.Library
 	engine  *engine.Engine
-	graphs  map[uuid.UUID]*policy.Graph
+	tenants map[uuid.UUID]*regoTenant
+}
+
+// regoTenant is the library with a tenant's modules, and what it knows of the
+// tenant.
+type regoTenant struct {
+	library *policy.Library
+	graph   *policy.Graph
 }
 
 // Name implements [Evaluator].
@@ -198,31 +227,31 @@ func (e *regoEvaluator) Name() string { return "rego" }
 
 // Decide implements [Evaluator].
 func (e *regoEvaluator) Decide(t testing.TB, c *Case) (*Verdict, error) {
-	graph, err := e.graph(t.Context(), c.TenantID())
+	tenant, err := e.tenant(t.Context(), c)
 	if err != nil {
 		return nil, err
 	}
-	v, err := Ask(t.Context(), e.library, graph, c.Question(), c.Now)
+	v, err := Ask(t.Context(), tenant.library, tenant.graph, c.Question(), c.Now)
 	if err != nil && c.Fails {
 		return NotEvaluated(), nil
 	}
 	return v, err
 }
 
-func (e *regoEvaluator) graph(ctx context.Context, tenant uuid.UUID) (*policy.Graph, error) {
-	if g, ok := e.graphs[tenant]; ok {
-		return g, nil
+func (e *regoEvaluator) tenant(ctx context.Context, c *Case) (*regoTenant, error) {
+	if x, ok := e.tenants[c.TenantID()]; ok {
+		return x, nil
 	}
-	doc, err := e.engine.Document(ctx, tenant, 1000)
+	doc, err := e.engine.Document(ctx, c.TenantID(), 1000)
 	if err != nil {
 		return nil, err
 	}
-	g, err := policy.NewGraph(doc)
-	if err != nil {
-		return nil, fmt.Errorf("graph of tenant %s: %w", tenant, err)
+	x := &regoTenant{library: e.library}
+	if x.graph, err = policy.NewGraph(doc); err != nil {
+		return nil, fmt.Errorf("graph of tenant %s: %w", c.Tenant, err)
 	}
-	e.graphs[tenant] = g
-	return g, nil
+	e.tenants[c.TenantID()] = x
+	return x, nil
 }
 
 // Ask puts a question of the engine to the library.

@@ -16,7 +16,6 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/models"
-	"github.com/sentinel-access/sentinel/policies"
 )
 
 const (
@@ -28,8 +27,7 @@ const (
 
 // TestDecide_EngineAndRegoAgree asks both evaluators about random tenants.
 func TestDecide_EngineAndRegoAgree(t *testing.T) {
-	library, err := policy.Load(t.Context(), policies.FS, policy.Config{Timeout: 10 * time.Second})
-	require.NoError(t, err)
+	library := enginetest.Library(t)
 	codes := map[engine.Code]int{}
 	rapid.Check(t, func(r *rapid.T) {
 		for range tenantsEach {

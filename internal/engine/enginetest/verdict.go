@@ -68,6 +68,13 @@ func (c *Case) Check(t testing.TB, first, got *Verdict) {
 // Compare fails unless two evaluators said the same, in all that both tell.
 func Compare(t require.TestingT, first, got *Verdict, message ...any) {
 	want, have := *first, *got
+	for _, v := range []*Verdict{&want, &have} {
+		v.Permissions, v.Roles = slices.Concat([]string{}, v.Permissions), slices.Concat([]string{}, v.Roles)
+		if v.Fields == nil {
+			v.Fields = map[string]map[string]string{}
+		}
+		v.Reason = ""
+	}
 	if want.Paths == nil || have.Paths == nil {
 		want.Paths, have.Paths = nil, nil
 	}
@@ -77,7 +84,6 @@ func Compare(t require.TestingT, first, got *Verdict, message ...any) {
 	if want.Auto == nil || have.Auto == nil {
 		want.Auto, have.Auto = nil, nil
 	}
-	want.Reason, have.Reason = "", ""
 	require.Equal(t, want, have, message...)
 }
 
@@ -118,7 +124,7 @@ func (c *Case) checkSteps(t testing.TB, got *Verdict) {
 		for i, o := range c.Want.Obligations {
 			wanted[i] = map[string]any(o)
 		}
-		require.ElementsMatch(t, objects(wanted), got.Obligations, "obligations")
+		require.ElementsMatch(t, Objects(wanted), got.Obligations, "obligations")
 	}
 	if c.Want.Fields != nil {
 		require.Equal(t, c.Want.Fields, got.Fields, "fields")
@@ -177,8 +183,8 @@ func (c *Case) names(kind string, ids ...string) []string {
 	return out
 }
 
-// objects are JSON values as texts that can be compared, ascending.
-func objects[T any](list []T) []string {
+// Objects are JSON values as texts that can be compared, ascending.
+func Objects[T any](list []T) []string {
 	out := make([]string, len(list))
 	for i, o := range list {
 		out[i] = Canonical(o)
@@ -190,7 +196,7 @@ func objects[T any](list []T) []string {
 // Canonical is a value as JSON with its members in order, empty for nil.
 func Canonical(v any) string {
 	raw, err := json.Marshal(v)
-	if err != nil || string(raw) == "null" {
+	if err != nil || string(raw) == "null" { // as of levels that there are none of
 		return ""
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -207,7 +213,7 @@ func Canonical(v any) string {
 
 // fill sets what steps 6 to 9 add to an answer.
 func (v *Verdict) fill(x *policy.Extra) {
-	v.Obligations, v.Chain, v.Request, v.Levels, v.Fields = objects(x.Obligations), x.Chain, x.Request, Canonical(x.Levels), x.Fields
+	v.Obligations, v.Chain, v.Request, v.Levels, v.Fields = Objects(x.Obligations), x.Chain, x.Request, Canonical(x.Levels), x.Fields
 	if v.Fields == nil {
 		v.Fields = map[string]map[string]string{}
 	}
