@@ -17,6 +17,8 @@ type Rows struct {
 	Permissions     []models.Permission
 	RolePermissions []models.RolePermission
 	Resources       []models.Resource
+	Chains          []models.ApprovalChain
+	Fields          []models.FieldDefinition
 }
 
 // NewSnapshot makes the graph of a tenant without a database, of the tenant's
@@ -44,6 +46,10 @@ func NewSnapshot(tenant Tenant, rows *Rows) (*Snapshot, error) {
 	if err := l.plant(rows.Resources); err != nil {
 		return nil, fmt.Errorf("build tenant %s: %w", tenant.ID, err)
 	}
+	if err := l.guard(rows.Chains); err != nil {
+		return nil, fmt.Errorf("build tenant %s: %w", tenant.ID, err)
+	}
+	l.define(rows.Fields)
 	return l.finish(), nil
 }
 

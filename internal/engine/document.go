@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -22,6 +24,7 @@ func (s *Snapshot) Document(subjects []*Subject) (*policy.Document, error) {
 		Tenant: policy.Tenant{
 			ID: s.Tenant.ID.String(), Code: s.Tenant.Code, Name: s.Tenant.Name,
 			TimeZone: s.Tenant.Location.String(), IsActive: s.Tenant.Active,
+			Conflict: s.Tenant.Conflict, AllowRules: s.Tenant.AllowRules, AutoApprove: s.Tenant.AutoApprove,
 		},
 		Subjects:      make(map[string]policy.Subject, len(subjects)),
 		Edges:         make(map[string][]string, s.Graph.Len()),
@@ -30,6 +33,8 @@ func (s *Snapshot) Document(subjects []*Subject) (*policy.Document, error) {
 		Resources:     make(map[string]policy.Resource, len(s.nodes)),
 		ResourceCodes: map[string]map[string]string{},
 		Tree:          make(map[string][]string, len(s.nodes)),
+		Fields:        make(map[string]map[string]policy.Field, len(s.fields)),
+		Policies:      []policy.Module{},
 	}
 	for _, subject := range subjects {
 		doc.Subjects[subject.ID.String()] = documentSubject(subject)
@@ -37,9 +42,29 @@ func (s *Snapshot) Document(subjects []*Subject) (*policy.Document, error) {
 	if err := s.documentRoles(doc); err != nil {
 		return nil, err
 	}
+	for typ, list := range s.fields {
+		doc.Fields[typ] = make(map[string]policy.Field, len(list))
+		for _, f := range list {
+			doc.Fields[typ][f.name] = policy.Field{Tier: f.tier, Default: f.ceiling}
+		}
+	}
+	var err error
+	if doc.Chains, err = s.documentChains(); err != nil {
+		return nil, err
+	}
+	s.documentTree(doc)
+	return doc, nil
+}
+
+// documentTree writes the registered nodes.
+func (s *Snapshot) documentTree(doc *policy.Document) {
 	for id, n := range s.nodes {
 		key := id.String()
-		doc.Resources[key] = policy.Resource{Type: n.Type, Code: n.Code, Path: n.Path, Attributes: policy.Attributes(n.Attributes)}
+		resource := policy.Resource{Type: n.Type, Code: n.Code, Path: n.Path, Attributes: policy.Attributes(n.Attributes)}
+		if n.workflow != nil {
+			resource.Workflow = &n.workflow.stored
+		}
+		doc.Resources[key] = resource
 		if doc.ResourceCodes[n.Type] == nil {
 			doc.ResourceCodes[n.Type] = map[string]string{}
 		}
@@ -52,7 +77,36 @@ func (s *Snapshot) Document(subjects []*Subject) (*policy.Document, error) {
 			doc.Tree[key] = []string{n.Parent.ID.String()}
 		}
 	}
-	return doc, nil
+}
+
+// documentChains writes the chains, in the order in which the first that matches
+// applies.
+func (s *Snapshot) documentChains() ([]policy.Chain, error) {
+	out := make([]policy.Chain, len(s.chains))
+	for i, c := range s.chains {
+		typ, glob := c.Pattern.Normalised()
+		out[i] = policy.Chain{ID: c.ID.String(), Name: c.Name, Type: typ, Glob: glob, TypeWide: c.Pattern.TypeWide(), Mode: string(c.Mode)}
+		levels, err := decodeExact(c.RawLevels)
+		if err != nil {
+			return nil, fmt.Errorf("approval_levels of chain %s: %w", c.ID, err)
+		}
+		out[i].Levels = levels
+		if c.Auto == nil {
+			continue
+		}
+		if out[i].Auto, err = DecodeObject(c.RawAuto); err != nil {
+			return nil, fmt.Errorf("auto_approve_conditions of chain %s: %w", c.ID, err)
+		}
+	}
+	return out, nil
+}
+
+// decodeExact decodes JSON, keeping numbers exact.
+func decodeExact(raw []byte) (v any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	err = dec.Decode(&v)
+	return v, err
 }
 
 // documentRoles writes the groups and roles, what leads from one to another and
@@ -80,7 +134,8 @@ func (s *Snapshot) documentRoles(doc *policy.Document) error {
 }
 
 func documentGrant(g *grants.Grant) (policy.Grant, error) {
-	out := policy.Grant{ID: g.ID.String(), Name: g.Name, Effect: string(g.Effect), Actions: g.Actions}
+	out := policy.Grant{ID: g.ID.String(), Name: g.Name, Effect: string(g.Effect), Actions: g.Actions, Fields: g.Fields}
+	out.Class, out.Literals = g.Specificity()
 	if g.Pattern == nil {
 		out.Node = g.Node.String()
 	} else {
@@ -103,9 +158,27 @@ func documentSubject(s *Subject) policy.Subject {
 		Email: s.Email, EmailVerified: s.EmailVerified, Username: s.Username, ExternalID: s.ExternalID,
 		IsServiceAccount: s.IsServiceAccount, IsActive: s.IsActive, LockedUntil: nanoseconds(s.LockedUntil),
 		Attributes: policy.Attributes(s.Attributes), Assignments: make([]policy.Assignment, len(s.Assignments)),
+		Requests: make([]policy.Request, len(s.Requests)),
+	}
+	for i := range s.Requests {
+		out.Requests[i] = documentRequest(&s.Requests[i])
 	}
 	for i, a := range s.Assignments {
 		out.Assignments[i] = policy.Assignment{Node: a.Node, ValidFrom: nanoseconds(a.ValidFrom), ExpiresAt: nanoseconds(a.ExpiresAt)}
+	}
+	return out
+}
+
+func documentRequest(r *Request) policy.Request {
+	out := policy.Request{
+		ID: r.ID.String(), Status: "pending", Chain: r.Chain.String(), Type: r.Type, ResourceID: r.ResourceID, Action: r.Action,
+		ExpiresAt: nanoseconds(r.ExpiresAt),
+	}
+	if r.Approved {
+		out.Status = "approved"
+	}
+	if r.Node != uuid.Nil {
+		out.Node = r.Node.String()
 	}
 	return out
 }
@@ -131,7 +204,7 @@ func nanoseconds(t *time.Time) *int64 {
 // most, in one transaction and returns it for the Rego library.
 func (e *Engine) Document(ctx context.Context, tenant uuid.UUID, most int) (doc *policy.Document, err error) {
 	err = e.db.InReadTx(identity.WithTenant(ctx, tenant), func(tx *db.Tx) error {
-		s, err := LoadSnapshot(tx, tenant, LoadOptions{})
+		s, err := LoadSnapshot(tx, tenant, e.loadOptions())
 		if err != nil {
 			return err
 		}

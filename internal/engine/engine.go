@@ -36,6 +36,9 @@ type Config struct {
 	// simulations set it. Default: this machine's clock, corrected by its offset
 	// to the database's.
 	Now func() time.Time
+	// AutoApprove lets the conditions of approval chains approve by themselves.
+	// Default false.
+	AutoApprove bool
 	// Registerer receives the engine's metrics. Default: none.
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -87,6 +90,9 @@ func New(cfg Config) *Engine {
 		clock: func() time.Duration { return time.Since(started) },
 	}
 }
+
+// loadOptions are those with which decisions are made.
+func (e *Engine) loadOptions() LoadOptions { return LoadOptions{AutoApprove: e.cfg.AutoApprove} }
 
 // Now is the moment at which questions are judged: this machine's clock,
 // corrected by its offset to the database's, unless [Config.Now] is set.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
@@ -23,15 +22,19 @@ var errNoTenant = fmt.Errorf("no such tenant")
 
 // LoadOptions narrow what [LoadSnapshot] reads.
 type LoadOptions struct {
-	// WithoutTree leaves the resource nodes out: who holds what does not depend
-	// on them, and a tree can be a hundred thousand nodes.
+	// WithoutTree leaves out the resource nodes, and the chains, fields and
+	// policies that guard them: who holds what does not depend on them, and a tree
+	// can be a hundred thousand nodes.
 	WithoutTree bool
+	// AutoApprove lets the conditions of chains approve.
+	AutoApprove bool
 }
 
 // loader reads one tenant's snapshot in one transaction, acting as each tenant
 // whose rows it reads, so that row-level security holds here too.
 type loader struct {
 	tx   *db.Tx
+	opt  LoadOptions
 	snap *Snapshot
 	// scope are the tenants whose roles can be used: the own one, the ancestors
 	// from which it inherits, the platform.
@@ -47,13 +50,13 @@ type loader struct {
 // transaction must not have acted in another tenant's name before, and acts in
 // that tenant's again afterwards.
 func LoadSnapshot(tx *db.Tx, tenant uuid.UUID, opt LoadOptions) (*Snapshot, error) {
-	l := &loader{tx: tx, snap: &Snapshot{}}
+	l := &loader{tx: tx, opt: opt, snap: &Snapshot{}}
 	steps := []func() error{
 		func() error { return l.tenant(tenant) },
 		l.roles, l.groups, l.graph, l.permissions,
 	}
 	if !opt.WithoutTree {
-		steps = append(steps, l.tree, l.gates)
+		steps = append(steps, l.tree, l.chains, l.fields, l.policies)
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -108,7 +111,8 @@ ORDER BY depth`, map[string]any{"id": id}).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
-	t := Tenant{ID: id, Code: own.Code, Name: own.Name, Active: true, Location: location, Conflict: DenyOverrides}
+	t := Tenant{ID: id, Code: own.Code, Name: own.Name, Active: true, Location: location, Conflict: DenyOverrides, AutoApprove: l.opt.AutoApprove}
+	t.AllowRules, _ = settings["allow_rules"].(bool)
 	if c, ok := settings["conflict_resolution"].(string); ok && c != "" {
 		t.Conflict = c
 	}
@@ -253,6 +257,11 @@ func CompileGrant(p *models.Permission) (*grants.Grant, error) {
 		ID: p.ID, TenantID: p.TenantID, Name: p.Name, Effect: grants.Effect(p.Effect),
 		Actions: p.Actions, ResourceType: p.ResourceType, FieldPermissions: json.RawMessage(p.FieldPermissions),
 	}
+	if raw := g.FieldPermissions; len(raw) > 0 && string(raw) != "{}" {
+		if err := json.Unmarshal(raw, &g.Fields); err != nil {
+			return nil, fmt.Errorf("permission %s: field_permissions: %w", p.ID, err)
+		}
+	}
 	if p.ResourceID != nil {
 		g.Node = *p.ResourceID
 	} else if p.ResourcePath != nil {
@@ -272,87 +281,4 @@ func CompileGrant(p *models.Permission) (*grants.Grant, error) {
 	}
 	g.Conditions, g.RawConditions = program, raw
 	return g, nil
-}
-
-// tree reads the nodes by pgx and not by GORM, and decodes attributes only where
-// there are any, since a tree may be a hundred thousand nodes and every write to
-// one of them reads it again.
-func (l *loader) tree() error {
-	if err := l.tx.Act(l.snap.Tenant.ID); err != nil {
-		return err
-	}
-	rows, err := l.tx.Pgx.Query(l.tx.Statement.Context, `
-SELECT id, type, code, parent_id, path, NULLIF(attributes, '{}')::text, is_active, workflow_enabled
-FROM sentinel.resources
-WHERE tenant_id = $1`, l.snap.Tenant.ID)
-	if err != nil {
-		return fmt.Errorf("resources: %w", err)
-	}
-	var nodes []models.Resource
-	var (
-		m          models.Resource
-		parent     uuid.NullUUID
-		attributes []byte
-	)
-	_, err = pgx.ForEachRow(rows, []any{(*[16]byte)(&m.ID), &m.Type, &m.Code, &parent, &m.Path, &attributes, &m.IsActive, &m.WorkflowEnabled}, func() error {
-		n := m
-		if parent.Valid {
-			id := parent.UUID
-			n.ParentID = &id
-		}
-		if n.Attributes = attributes; attributes == nil {
-			n.Attributes = models.JSON("{}")
-		}
-		nodes = append(nodes, n)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("resources: %w", err)
-	}
-	return l.plant(nodes)
-}
-
-// plant makes the tree of rows.
-func (l *loader) plant(rows []models.Resource) error {
-	l.snap.nodes = make(map[uuid.UUID]*Resource, len(rows))
-	l.snap.codes = make(map[typeCode]*Resource, len(rows))
-	nodes := make([]Resource, len(rows))
-	types := map[string]string{}
-	for i := range rows {
-		r := &rows[i]
-		attributes, err := object(json.RawMessage(r.Attributes))
-		if err != nil {
-			return fmt.Errorf("attributes of resource %s: %w", r.ID, err)
-		}
-		// One string for all nodes of a type.
-		typ, ok := types[r.Type]
-		if !ok {
-			typ = r.Type
-			types[typ] = typ
-		}
-		nodes[i] = Resource{ID: r.ID, Type: typ, Code: r.Code, Path: r.Path, Attributes: attributes, IsActive: r.IsActive, Workflow: r.WorkflowEnabled}
-		l.snap.nodes[r.ID] = &nodes[i]
-		l.snap.codes[typeCode{typ, r.Code}] = &nodes[i]
-	}
-	for i := range rows {
-		if p := rows[i].ParentID; p != nil {
-			nodes[i].Parent = l.snap.nodes[*p]
-		}
-	}
-	return nil
-}
-
-// gates reads the types that an active approval chain guards.
-func (l *loader) gates() error {
-	var types []string
-	err := l.tx.Model(&models.ApprovalChain{}).
-		Where("tenant_id = ? AND is_active", l.snap.Tenant.ID).Distinct().Pluck("resource_type", &types).Error
-	if err != nil {
-		return fmt.Errorf("approval chains: %w", err)
-	}
-	l.snap.gated = make(map[string]bool, len(types))
-	for _, t := range types {
-		l.snap.gated[t] = true
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine/approval"
 	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
@@ -27,8 +28,17 @@ type Snapshot struct {
 
 	nodes map[uuid.UUID]*Resource
 	codes map[typeCode]*Resource
-	// gated are the resource types that an active approval chain guards.
-	gated map[string]bool
+	// chains are the active approval chains, in the order in which the first that
+	// matches applies.
+	chains []*approval.Chain
+	// guards are chains by the type that they guard, in the same order.
+	guards map[string][]*approval.Chain
+	// named are chains by name.
+	named map[string]*approval.Chain
+	// fields are the active field definitions by entity type.
+	fields map[string][]field
+	// publication is what is live of the tenant's policies.
+	publication *Publication
 	// sources are the tenants whose changes make the snapshot stale.
 	sources []uuid.UUID
 	// weight is a rough number of bytes, for the budget.
@@ -48,14 +58,25 @@ type Tenant struct {
 	// Features are those that neither the tenant nor an ancestor is without.
 	Features entitlement.Set
 	Location *time.Location
-	// Conflict is the rule between matching allows and denies.
+	// Conflict is the rule between matching allows and denies: [DenyOverrides] or
+	// [MostSpecific].
 	Conflict string
+	// AllowRules is set where the tenant's policies may allow, not only deny.
+	AllowRules bool
+	// AutoApprove is set where the conditions of chains may approve.
+	AutoApprove bool
 	// Ancestors from the parent upwards.
 	Ancestors []uuid.UUID
 }
 
-// DenyOverrides is the default conflict rule: any matching deny wins.
-const DenyOverrides = "deny_overrides"
+// The conflict rules.
+const (
+	// DenyOverrides is the default: any matching deny wins.
+	DenyOverrides = "deny_overrides"
+	// MostSpecific lets the permission win that is nearer to what is asked about;
+	// of equally near ones the deny.
+	MostSpecific = "most_specific"
+)
 
 // Role is a role that the snapshot's tenant can use.
 type Role struct {
@@ -80,8 +101,8 @@ type Resource struct {
 	Parent     *Resource
 	Attributes map[string]any
 	IsActive   bool
-	// Workflow is set when the state of the node limits what may be done to it.
-	Workflow bool
+	// workflow is set where the state of the node limits what may be done to it.
+	workflow *workflow
 }
 
 type typeCode struct{ typ, code string }
@@ -113,7 +134,7 @@ func (s *Snapshot) Find(typ, id string) *Resource {
 // states and approval gates, have a say in a question. Such a question is not
 // evaluated, rather than answered without them.
 func (s *Snapshot) beyond(node *Resource, typ string) bool {
-	return typ != grants.APIType && (node != nil && node.Workflow || s.gated[typ] || s.gated["*"])
+	return typ != grants.APIType && (node != nil && node.workflow != nil || s.guards[typ] != nil || s.guards["*"] != nil)
 }
 
 // chain appends the nodes whose permissions flow to an instance, nearest first:

@@ -186,7 +186,7 @@ func (e *Engine) advance(tx *db.Tx, s *slot) (*view, error) {
 		return nil, err
 	}
 	if old == nil || old.epoch != epoch || graphMoved(old.revisions, revisions) {
-		snapshot, err := LoadSnapshot(tx, s.tenant, LoadOptions{})
+		snapshot, err := LoadSnapshot(tx, s.tenant, e.loadOptions())
 		if err != nil {
 			return nil, err
 		}

@@ -141,6 +141,9 @@ func subjects(tx *db.Tx, tenant uuid.UUID, users []models.User) ([]*Subject, err
 		r, s := &roles[i], byID[roles[i].UserID]
 		s.Assignments = append(s.Assignments, Assignment{Node: rbac.Role(r.RoleID), ValidFrom: r.ValidFrom, ExpiresAt: r.ExpiresAt})
 	}
+	if err := loadRequests(tx, tenant, ids, byID); err != nil {
+		return nil, err
+	}
 	var revoked []models.BlacklistedToken
 	err = tx.Select("user_id", "jti").Where("tenant_id = ? AND user_id IN ? AND expires_at > now()", tenant, ids).Find(&revoked).Error
 	if err != nil {
@@ -154,6 +157,52 @@ func subjects(tx *db.Tx, tenant uuid.UUID, users []models.User) ([]*Subject, err
 		s.Revoked[revoked[i].JTI] = true
 	}
 	return out, nil
+}
+
+// loadRequests adds to subjects the pending and approved requests for resources
+// by which they gain, whatever the end of what was approved: it is judged at the
+// moment of the question. What conditions approved is left out, being judged
+// anew each time; so is what names no chain any more or no node that could be.
+func loadRequests(tx *db.Tx, tenant uuid.UUID, ids []uuid.UUID, byID map[uuid.UUID]*Subject) error {
+	var rows []struct {
+		ID, BeneficiaryID, ChainID uuid.UUID
+		Approved                   bool
+		Type, ResourceID, Node     string
+		Action                     string
+		GrantExpiresAt             *time.Time
+	}
+	err := tx.Raw(`
+SELECT id, beneficiary_id, chain_id, status = 'approved' AS approved, grant_expires_at,
+  request_details ->> 'resource_type' AS type,
+  COALESCE(request_details ->> 'resource_id', '') AS resource_id,
+  COALESCE(request_details ->> 'node_id', '') AS node,
+  CASE WHEN request_type = 'resource_access' THEN '*' ELSE COALESCE(request_details ->> 'action', '') END AS action
+FROM sentinel.access_requests
+WHERE tenant_id = ?
+AND beneficiary_id = ANY(CAST(? AS uuid[]))
+AND status IN ('pending', 'approved')
+AND request_type IN ('permission', 'resource_access')
+AND NOT auto_approved
+AND chain_id IS NOT NULL
+ORDER BY created_at, id`, tenant, db.UUIDs(ids)).Scan(&rows).Error
+	if err != nil {
+		return fmt.Errorf("load requests of subjects: %w", err)
+	}
+	for i := range rows {
+		r := &rows[i]
+		request := Request{ID: r.ID, Approved: r.Approved, Chain: r.ChainID, Type: r.Type, ResourceID: r.ResourceID, Action: r.Action}
+		if r.Node != "" {
+			if request.Node, err = uuid.Parse(r.Node); err != nil {
+				continue
+			}
+		}
+		if r.Approved {
+			request.ExpiresAt = r.GrantExpiresAt
+		}
+		s := byID[r.BeneficiaryID]
+		s.Requests = append(s.Requests, request)
+	}
+	return nil
 }
 
 func newSubject(u *models.User) (*Subject, error) {

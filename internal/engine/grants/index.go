@@ -50,6 +50,8 @@ type Grant struct {
 	RawConditions json.RawMessage
 	// FieldPermissions is what the permission says of fields, as stored.
 	FieldPermissions json.RawMessage
+	// Fields is FieldPermissions decoded: "read", "write" or "hidden" by field.
+	Fields map[string]string
 	// Owners are the roles that own the permission directly, by their position
 	// in the role graph, ascending.
 	Owners []int32
@@ -58,6 +60,35 @@ type Grant struct {
 // Unconditional reports whether the permission counts whatever the question's
 // attributes are.
 func (g *Grant) Unconditional() bool { return len(g.RawConditions) == 0 }
+
+// The classes of permissions by pattern, from the least specific. Those on nodes
+// come between: see the conflict rule of package engine.
+const (
+	ClassAny   = 1
+	ClassType  = 2
+	ClassGlob  = 3
+	ClassExact = 5
+)
+
+// Specificity says how near a permission by pattern is to what it matches: its
+// class, and within the class of globs and that of any type the number of
+// literal segments. Both are 0 for a permission on a node.
+func (g *Grant) Specificity() (class, literals int) {
+	if g.Pattern == nil {
+		return 0, 0
+	}
+	typ, _ := g.Pattern.Normalised()
+	switch {
+	case typ == pattern.AnyType:
+		return ClassAny, g.Pattern.Literals()
+	case g.Pattern.TypeWide():
+		return ClassType, 0
+	case g.Pattern.Exact():
+		return ClassExact, 0
+	default:
+		return ClassGlob, g.Pattern.Literals()
+	}
+}
 
 // HasAction reports whether the permission names the action, or all.
 func (g *Grant) HasAction(action string) bool {

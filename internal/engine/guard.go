@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/sentinel-access/sentinel/internal/engine/approval"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
+	"github.com/sentinel-access/sentinel/models"
+)
+
+// field is a field definition, as decisions need it.
+type field struct {
+	name, tier string
+	// ceiling is what holds where no permission names the field.
+	ceiling string
+}
+
+// chains reads the active approval chains that guard resources.
+func (l *loader) chains() error {
+	var rows []models.ApprovalChain
+	err := l.tx.Where("tenant_id = ? AND is_active AND resource_type <> ?", l.snap.Tenant.ID, approval.RoleType).
+		Order("created_at, id").Find(&rows).Error
+	if err != nil {
+		return fmt.Errorf("approval chains: %w", err)
+	}
+	return l.guard(rows)
+}
+
+// guard compiles chains. One that does not compile fails the whole graph, as a
+// permission does: a gate that is skipped would stand open.
+func (l *loader) guard(rows []models.ApprovalChain) error {
+	s := l.snap
+	for i := range rows {
+		if !rows[i].IsActive || rows[i].ResourceType == approval.RoleType {
+			continue
+		}
+		chain, err := approval.Compile(&rows[i])
+		if err != nil {
+			return err
+		}
+		s.chains = append(s.chains, chain)
+	}
+	approval.Sort(s.chains)
+	s.guards = make(map[string][]*approval.Chain, len(s.chains))
+	s.named = make(map[string]*approval.Chain, len(s.chains))
+	for _, c := range s.chains {
+		s.guards[c.Type] = append(s.guards[c.Type], c)
+		s.named[c.Name] = c
+	}
+	return nil
+}
+
+// fields reads the active field definitions: the platform's and the tenant's.
+func (l *loader) fields() error {
+	var rows []models.FieldDefinition
+	err := l.tx.Select("entity_type", "field_name", "field_type", "default_visibility", "is_active").
+		Where("(tenant_id = ? OR tenant_id IS NULL) AND is_active", l.snap.Tenant.ID).Find(&rows).Error
+	if err != nil {
+		return fmt.Errorf("field definitions: %w", err)
+	}
+	l.define(rows)
+	return nil
+}
+
+// define takes the definitions down, in the order of tiers and names.
+func (l *loader) define(rows []models.FieldDefinition) {
+	l.snap.fields = map[string][]field{}
+	for i := range rows {
+		if r := &rows[i]; r.IsActive {
+			l.snap.fields[r.EntityType] = append(l.snap.fields[r.EntityType], field{name: r.FieldName, tier: r.FieldType, ceiling: r.DefaultVisibility})
+		}
+	}
+	for _, list := range l.snap.fields {
+		slices.SortFunc(list, func(a, b field) int { return cmp.Or(cmp.Compare(a.tier, b.tier), cmp.Compare(a.name, b.name)) })
+	}
+}
+
+// Publication is the set of a tenant's policies that is live.
+type Publication struct {
+	ID       uuid.UUID
+	Revision int64
+	// Texts are the modules by path.
+	Texts map[string]string
+}
+
+// LoadPublication reads the live policies of the transaction's tenant, nil if it
+// never published any. A module whose text is gone fails it: what a policy would
+// deny must not be allowed for want of it.
+func LoadPublication(tx *db.Tx, tenant uuid.UUID) (*Publication, error) {
+	var rows []models.PolicyPublication
+	err := tx.Select("id", "revision", "modules").Where("tenant_id = ?", tenant).Order("revision DESC").Limit(1).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("policy publications: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil //nolint:nilnil // "nothing was published" is an answer, not a failure
+	}
+	p := &Publication{ID: rows[0].ID, Revision: rows[0].Revision, Texts: map[string]string{}}
+	var modules []struct {
+		VersionID uuid.UUID `json:"version_id"`
+	}
+	if err := json.Unmarshal(rows[0].Modules, &modules); err != nil {
+		return nil, fmt.Errorf("modules of publication %s: %w", p.ID, err)
+	}
+	if len(modules) == 0 {
+		return p, nil
+	}
+	ids := make([]uuid.UUID, len(modules))
+	for i, m := range modules {
+		ids[i] = m.VersionID
+	}
+	var versions []models.PolicyVersion
+	err = tx.Select("id", "path", "rego").Where("tenant_id = ? AND id = ANY(CAST(? AS uuid[]))", tenant, db.UUIDs(ids)).Find(&versions).Error
+	if err != nil {
+		return nil, fmt.Errorf("modules of publication %s: %w", p.ID, err)
+	}
+	for i := range versions {
+		p.Texts[versions[i].Path] = versions[i].Rego
+	}
+	if len(p.Texts) != len(modules) {
+		return nil, fmt.Errorf("modules of publication %s: %d of %d texts are there", p.ID, len(p.Texts), len(modules))
+	}
+	return p, nil
+}
+
+func (l *loader) policies() (err error) {
+	l.snap.publication, err = LoadPublication(l.tx, l.snap.Tenant.ID)
+	return err
+}

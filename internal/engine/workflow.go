@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"encoding/json"
+
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
+	"github.com/sentinel-access/sentinel/internal/engine/rbac"
+)
+
+// everyRole in a list of a workflow's roles stands for everybody.
+const everyRole = "*"
+
+// workflow limits what may be done in a state of a node.
+type workflow struct {
+	// stored is the configuration as documents name it.
+	stored policy.Workflow
+	states map[string]bool
+	// actions are by state and action who may. A state that is no key limits
+	// nothing.
+	actions map[string]map[string]allowance
+}
+
+// allowance is who may do something.
+type allowance struct {
+	everyone bool
+	// roles are positions in the role graph.
+	roles []int32
+}
+
+// parseWorkflow reads the workflow_config of a node. One that cannot be read is a
+// workflow in no state: it denies everything.
+func parseWorkflow(raw json.RawMessage, graph *rbac.Graph) *workflow {
+	w := &workflow{stored: readWorkflow(raw), states: map[string]bool{}, actions: map[string]map[string]allowance{}}
+	for _, state := range w.stored.States {
+		w.states[state] = true
+	}
+	for state, actions := range w.stored.Actions {
+		w.actions[state] = make(map[string]allowance, len(actions))
+		for action, roles := range actions {
+			var a allowance
+			for _, role := range roles {
+				if role == everyRole {
+					a.everyone = true
+				} else if at, ok := graph.Index(role); ok {
+					a.roles = append(a.roles, at)
+				}
+			}
+			w.actions[state][action] = a
+		}
+	}
+	return w
+}
+
+func readWorkflow(raw json.RawMessage) policy.Workflow {
+	var w policy.Workflow
+	// Members one by one: a struct would take them in any case of letters.
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(raw, &members)
+	for name, into := range map[string]any{"state": &w.State, "states": &w.States, "state_actions": &w.Actions} {
+		if err == nil && members[name] != nil {
+			err = json.Unmarshal(members[name], into)
+		}
+	}
+	if err != nil {
+		w = policy.Workflow{}
+	}
+	if w.States == nil {
+		w.States = []string{}
+	}
+	if w.Actions == nil {
+		w.Actions = map[string]map[string][]string{}
+	}
+	return w
+}
