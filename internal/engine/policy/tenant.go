@@ -1,0 +1,219 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+const (
+	// MaxModules is how many modules a tenant may have.
+	MaxModules = 500
+	// MaxModuleBytes is how long the text of one may be.
+	MaxModuleBytes = 256 << 10
+)
+
+// Root of a module.
+const (
+	rootPlatform = "platform"
+	rootTenant   = "tenant"
+)
+
+// rules are what modules are asked for; allowRule only a tenant's, and only where
+// the operator lets them.
+const (
+	ruleDeny     = "deny"
+	ruleDuties   = "obligations"
+	ruleApproval = "require_approval"
+	ruleRestrict = "restrict_fields"
+	ruleAllow    = "allow"
+)
+
+func askedRules() []string {
+	return []string{ruleDeny, ruleDuties, ruleApproval, ruleRestrict, ruleAllow}
+}
+
+var (
+	moduleName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,99}$`)
+	typeOrAny    = regexp.MustCompile(`^([a-z][a-z0-9_]{0,99}|\*)$`)
+	actionOrAny  = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_.:-]{0,99}|\*)$`)
+	importSystem = []string{"rego", "future"}
+)
+
+// parseTenant parses a tenant's modules, by path, and refuses what the text alone
+// shows to be wrong.
+func parseTenant(texts map[string]string) (map[string]*ast.Module, error) {
+	var found Violations
+	if len(texts) > MaxModules {
+		found.add(nil, "a tenant has at most %d modules", MaxModules)
+		return nil, found.err()
+	}
+	out := make(map[string]*ast.Module, len(texts))
+	seen := map[string]string{}
+	for _, path := range slices.Sorted(maps.Keys(texts)) {
+		whole := &ast.Location{File: path}
+		if len(texts[path]) > MaxModuleBytes {
+			found.add(whole, "a module has at most %d bytes", MaxModuleBytes)
+			continue
+		}
+		m, err := ast.ParseModuleWithOpts(path, texts[path], ast.ParserOptions{
+			RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: tenantCapabilities(),
+		})
+		if err != nil {
+			more, ok := violations(err).(Violations) //nolint:errorlint // made by violations, never wrapped
+			if !ok {
+				return nil, fmt.Errorf("parse %s: %w", path, err)
+			}
+			found = append(found, more...)
+			continue
+		}
+		out[path] = m
+		found.module(m)
+		found.strays(m, path)
+		name := nameOf(m)
+		if other, ok := seen[name]; ok {
+			found.add(m.Package.Location, "the package tenant.%s is that of %s too", name, other)
+		}
+		seen[name] = path
+	}
+	return out, found.err()
+}
+
+// nameOf returns the name of a module in package tenant.<name>, "" for any other.
+func nameOf(m *ast.Module) string {
+	path := m.Package.Path
+	if len(path) != 3 || !path[1].Equal(ast.StringTerm(rootTenant)) {
+		return ""
+	}
+	name, _ := path[2].Value.(ast.String)
+	if !moduleName.MatchString(string(name)) {
+		return ""
+	}
+	return string(name)
+}
+
+// module refuses another package; "with", whose effects differ between what is
+// resolved before and what is read from the graph; print; and functions where a
+// set is asked for, which would never be asked.
+func (v *Violations) module(m *ast.Module) {
+	if nameOf(m) == "" {
+		v.add(m.Package.Location, "must be package tenant.<name>, the name of small letters, digits and underscores")
+	}
+	for _, i := range m.Imports {
+		path, _ := i.Path.Value.(ast.Ref)
+		if len(path) > 0 && slices.ContainsFunc(importSystem, func(s string) bool { return path[0].Equal(ast.VarTerm(s)) }) {
+			continue
+		}
+		if message := strayRef(path); message != "" {
+			v.add(i.Location, "%s", message)
+		}
+	}
+	ast.WalkWiths(m, func(w *ast.With) bool {
+		v.add(w.Location, "with is for tests")
+		return false
+	})
+	ast.WalkExprs(m, func(e *ast.Expr) bool {
+		if e.IsCall() && e.Operator().Equal(ast.Print.Ref()) {
+			v.add(e.Location, "print is for tests: an agent would write down what policies may read")
+		}
+		return false
+	})
+	for _, r := range m.Rules {
+		name := string(r.Head.Ref()[0].Value.(ast.Var))
+		if len(r.Head.Args) > 0 && slices.Contains(askedRules(), name) {
+			v.add(r.Location, "%s must be a set, not a function", name)
+		}
+	}
+	_, more := appliesTo(m)
+	*v = append(*v, more...)
+}
+
+// strays refuses references to what tenants' modules may not read. Those through
+// an import show in a compiled module only.
+func (v *Violations) strays(m *ast.Module, path string) {
+	for _, rule := range m.Rules {
+		ast.WalkTerms(rule, func(t *ast.Term) bool {
+			if ref, ok := t.Value.(ast.Ref); ok {
+				if message := strayRef(ref); message != "" {
+					at := t.Location
+					if at == nil || at.Row == 0 {
+						at = rule.Location
+					}
+					v.add(&ast.Location{File: path, Row: at.Row, Col: at.Col}, "%s", message)
+				}
+			}
+			return false
+		})
+	}
+}
+
+// strayRef says what is wrong with a reference, "" if nothing is.
+func strayRef(ref ast.Ref) string {
+	if len(ref) == 0 {
+		return ""
+	}
+	switch {
+	case ref[0].Equal(ast.InputRootDocument):
+		if len(ref) > 1 && ref[1].Equal(ast.StringTerm("resolved")) {
+			return "must not read input.resolved"
+		}
+	case ref[0].Equal(ast.DefaultRootDocument):
+		if ref.HasPrefix(libRef()) || len(ref) > 1 && ref[1].Equal(ast.StringTerm(rootTenant)) {
+			return ""
+		}
+		return "must read nothing but input, data.tenant and data.sentinel.lib, not " + ref.String()
+	}
+	return ""
+}
+
+func libRef() ast.Ref {
+	return ast.Ref{ast.DefaultRootDocument, ast.StringTerm("sentinel"), ast.StringTerm("lib")}
+}
+
+// appliesTo reads custom.applies_to of the package's annotations.
+func appliesTo(m *ast.Module) (Module, Violations) {
+	out := Module{Root: rootTenant, Name: nameOf(m), ResourceTypes: []string{}, Actions: []string{}}
+	var found Violations
+	for _, a := range m.Annotations {
+		given, ok := a.Custom["applies_to"]
+		if !ok {
+			continue
+		}
+		if a.Scope != "package" {
+			found.add(a.Location, "custom.applies_to must be of the package")
+			continue
+		}
+		members, ok := given.(map[string]any)
+		if !ok {
+			found.add(a.Location, "custom.applies_to must hold resource_types, actions or both")
+		}
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			switch name {
+			case "resource_types":
+				out.ResourceTypes = found.names(a.Location, name, members[name], typeOrAny)
+			case "actions":
+				out.Actions = found.names(a.Location, name, members[name], actionOrAny)
+			default:
+				found.add(a.Location, "custom.applies_to.%s is unknown: resource_types and actions are known", name)
+			}
+		}
+	}
+	return out, found
+}
+
+func (v *Violations) names(at *ast.Location, name string, given any, each *regexp.Regexp) []string {
+	list, ok := given.([]any)
+	out := []string{}
+	for _, one := range list {
+		text, isText := one.(string)
+		ok = ok && isText && each.MatchString(text)
+		out = append(out, text)
+	}
+	if !ok {
+		v.add(at, "custom.applies_to.%s must be a list of names, or of \"*\"", name)
+	}
+	return out
+}
