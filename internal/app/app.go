@@ -89,7 +89,7 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	if a.library, err = policy.Load(ctx, policies.FS, policy.Config{}); err != nil {
+	if a.library, err = policy.Load(ctx, policies.FS, policy.Config{Timeout: time.Duration(cfg.PolicyTimeoutMS) * time.Millisecond}); err != nil {
 		return nil, fmt.Errorf("load the policy library: %w", err)
 	}
 	if err := a.assemble(chain); err != nil {
@@ -112,7 +112,7 @@ func (a *App) assemble(chain []byte) error {
 	a.decisions = audit.NewDecisions(audit.DecisionsConfig{DB: a.db, Registerer: a.metrics.Registerer(), Logger: logger})
 	a.engine = engine.New(engine.Config{
 		DB: a.db, Decisions: a.decisions, MaxStaleness: cfg.MaxStaleness, AnswerTTL: cfg.AnswerTTL,
-		SnapshotBytes: cfg.SnapshotCacheMB << 20, Now: cfg.Clock, Registerer: a.metrics.Registerer(), Logger: logger,
+		Library: a.library, AutoApprove: cfg.AutoApprove, SnapshotBytes: cfg.SnapshotCacheMB << 20, Now: cfg.Clock, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	a.writer = &change.Writer{
 		DB: a.db, Engine: a.engine, Logger: logger,

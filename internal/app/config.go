@@ -47,6 +47,8 @@ type Config struct {
 	SnapshotCacheMB    int64         `env:"SNAPSHOT_CACHE_MB" envDefault:"256"`
 	MaxStaleness       time.Duration `env:"CACHE_MAX_STALENESS" envDefault:"30s"`
 	AnswerTTL          time.Duration `env:"ANSWER_TTL" envDefault:"30s"`
+	PolicyTimeoutMS    int           `env:"POLICY_EVAL_TIMEOUT_MS" envDefault:"50"`
+	AutoApprove        bool          `env:"AUTO_APPROVE_ENABLED" envDefault:"false"`
 	ShutdownTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	CallsPerMinute     int           `env:"RATE_LIMIT_PER_MINUTE" envDefault:"1000"`
 	ChecksPerMinute    int           `env:"RATE_LIMIT_CHECKS_PER_MINUTE" envDefault:"60000"`
@@ -145,6 +147,8 @@ func kindName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration, such as 30s or 5m"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int32 || t.Kind() == reflect.Int64:
 		return "a whole number"
 	default:
@@ -176,6 +180,7 @@ func (c *Config) problems() []string {
 	bad(c.SnapshotCacheMB < 1, "SNAPSHOT_CACHE_MB: must be at least 1")
 	bad(c.MaxStaleness < time.Second, "CACHE_MAX_STALENESS: must be at least 1s")
 	bad(c.AnswerTTL < 0, "ANSWER_TTL: must not be negative")
+	bad(c.PolicyTimeoutMS < 1 || c.PolicyTimeoutMS > 10_000, "POLICY_EVAL_TIMEOUT_MS: must be 1 to 10000")
 	bad(c.MaxConnections < 4, "DATABASE_MAX_CONNECTIONS: must be at least 4")
 	bad(c.DatabaseURL != "" && c.MasterKey == "", "MASTER_KEY: must be given with DATABASE_URL, the same for all replicas; make one with: openssl rand -hex 32")
 	bad(c.DatabaseURL != "" && !strings.HasPrefix(c.DatabaseURL, "postgres"), "DATABASE_URL: must begin with postgres://")

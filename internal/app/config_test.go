@@ -26,14 +26,14 @@ func TestParseConfig_NamesEveryBadVariable(t *testing.T) {
 	t.Parallel()
 	_, err := app.ParseConfig(map[string]string{
 		"HTTP_ADDR": "8080", "METRICS_ADDR": "nowhere", "ADMIN_EMAIL": "nobody", "ADMIN_PASSWORD": "short", "TLS_CERT_FILE": "x.pem",
-		"LOG_LEVEL": "loud", "SNAPSHOT_CACHE_MB": "0", "CACHE_MAX_STALENESS": "10ms", "ANSWER_TTL": "-1s", "DATABASE_MAX_CONNECTIONS": "1",
+		"LOG_LEVEL": "loud", "SNAPSHOT_CACHE_MB": "0", "CACHE_MAX_STALENESS": "10ms", "ANSWER_TTL": "-1s", "POLICY_EVAL_TIMEOUT_MS": "0", "DATABASE_MAX_CONNECTIONS": "1",
 		"RATE_LIMIT_PER_MINUTE": "-1", "LOGIN_RATE_PER_ACCOUNT": "-1",
 		"DATABASE_URL": "mysql://x", "TRUSTED_PROXIES": "here", "MIGRATE_DATABASE_URL_FILE": "/does/not/exist",
 	})
 	require.Error(t, err)
 	for _, name := range []string{
 		"HTTP_ADDR:", "METRICS_ADDR:", "ADMIN_EMAIL:", "ADMIN_PASSWORD:", "TLS_CERT_FILE, TLS_KEY_FILE:", "LOG_LEVEL:", "SNAPSHOT_CACHE_MB:",
-		"CACHE_MAX_STALENESS:", "RATE_LIMIT_PER_MINUTE:", "LOGIN_RATE_PER_ACCOUNT:", "ANSWER_TTL:", "DATABASE_MAX_CONNECTIONS:", "DATABASE_URL:", "MASTER_KEY:", "TRUSTED_PROXIES:", "MIGRATE_DATABASE_URL_FILE:",
+		"CACHE_MAX_STALENESS:", "RATE_LIMIT_PER_MINUTE:", "LOGIN_RATE_PER_ACCOUNT:", "ANSWER_TTL:", "POLICY_EVAL_TIMEOUT_MS:", "DATABASE_MAX_CONNECTIONS:", "DATABASE_URL:", "MASTER_KEY:", "TRUSTED_PROXIES:", "MIGRATE_DATABASE_URL_FILE:",
 	} {
 		require.ErrorContains(t, err, name)
 	}
@@ -41,9 +41,10 @@ func TestParseConfig_NamesEveryBadVariable(t *testing.T) {
 
 func TestParseConfig_SaysHowAValueIsWritten(t *testing.T) {
 	t.Parallel()
-	_, err := app.ParseConfig(map[string]string{"CACHE_MAX_STALENESS": "soon", "SNAPSHOT_CACHE_MB": "much", "MASTER_KEY": "short"})
+	_, err := app.ParseConfig(map[string]string{"CACHE_MAX_STALENESS": "soon", "SNAPSHOT_CACHE_MB": "much", "AUTO_APPROVE_ENABLED": "perhaps", "MASTER_KEY": "short"})
 	require.ErrorContains(t, err, "CACHE_MAX_STALENESS: cannot be read as a duration")
 	require.ErrorContains(t, err, "SNAPSHOT_CACHE_MB: cannot be read as a whole number")
+	require.ErrorContains(t, err, "AUTO_APPROVE_ENABLED: cannot be read as true or false")
 	require.ErrorContains(t, err, "MASTER_KEY:")
 	require.NotContains(t, err.Error(), "short")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
 )
 
 // MatchedRole is a role that owns a permission that decided.
@@ -67,7 +68,15 @@ func (d *Decision) Reason() string {
 	}
 	switch d.Code {
 	case Granted:
-		return fmt.Sprintf("Allowed to %s by permission %s of role %s.", what, names(d.Matched), d.roleNames())
+		return fmt.Sprintf("Allowed to %s by %s.", what, d.allower())
+	case GrantedByApproval:
+		return fmt.Sprintf("Allowed to %s: %s.", what, d.opener())
+	case ApprovalRequired:
+		return fmt.Sprintf("Not allowed yet to %s: approval chain %s must approve. %s", what, d.Chain.Name, d.waiting())
+	case PolicyDeny:
+		return fmt.Sprintf("Denied to %s: %s.", what, objections(d.Denials))
+	case WorkflowState:
+		return fmt.Sprintf("Denied to %s: the workflow does not let the subject's roles do that in its present state.", what)
 	case ExplicitDeny:
 		return fmt.Sprintf("Denied to %s: permission %s of role %s forbids it.", what, names(d.Matched), d.roleNames())
 	case ConditionFailed:
@@ -83,6 +92,48 @@ func (d *Decision) Reason() string {
 	default:
 		return "Denied: the question could not be evaluated. Ask again; if it lasts, see the health of the server."
 	}
+}
+
+// allower says what allows.
+func (d *Decision) allower() string {
+	if len(d.Matched) == 0 {
+		return "a policy of the tenant"
+	}
+	return fmt.Sprintf("permission %s of role %s", names(d.Matched), d.roleNames())
+}
+
+// opener says what opened the chain.
+func (d *Decision) opener() string {
+	if d.AutoApproved {
+		return "the conditions of approval chain " + d.Chain.Name + " approve it"
+	}
+	return "approval chain " + d.Chain.Name + " approved it by request " + d.RequestID.String()
+}
+
+// waiting says what to do about an approval that is wanted.
+func (d *Decision) waiting() string {
+	if d.RequestID != nil {
+		return "Request " + d.RequestID.String() + " waits for it."
+	}
+	return "Ask again with a justification to request it."
+}
+
+// maxObjections is how many denials of policies a sentence names.
+const maxObjections = 3
+
+func objections(denials []policy.Denial) string {
+	var out []string
+	for _, d := range denials[:min(len(denials), maxObjections)] {
+		text := "policy " + d.Policy + " forbids it"
+		if d.Reason != "" {
+			text += " (" + strings.TrimRight(d.Reason, ".") + ")"
+		}
+		out = append(out, text)
+	}
+	if n := len(denials) - maxObjections; n > 0 {
+		out = append(out, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(out, ", ")
 }
 
 func names(list []*grants.Grant) string {
@@ -125,12 +176,32 @@ func (d *Decision) record(requestID string) audit.Record {
 				"action":   d.question.Action,
 			})
 		},
-		Answer: func() []byte {
-			return document(map[string]any{
-				"allowed": d.Allowed, "reason_code": d.Code, "matched_permissions": d.MatchedIDs(), "matched_roles": d.MatchedRoles(),
-			})
-		},
+		Answer: func() []byte { return document(d.recorded()) },
 	}
+}
+
+// recorded is what the log keeps of the answer. What most answers lack is left
+// out of them.
+func (d *Decision) recorded() map[string]any {
+	out := map[string]any{
+		"allowed": d.Allowed, "reason_code": d.Code, "matched_permissions": d.MatchedIDs(), "matched_roles": d.MatchedRoles(),
+	}
+	if len(d.Denials) > 0 {
+		out["denials"] = d.Denials
+	}
+	if len(d.Obligations) > 0 {
+		out["obligations"] = d.Obligations
+	}
+	if d.Chain != nil {
+		out["approval_chain_id"] = d.Chain.ID
+	}
+	if d.RequestID != nil {
+		out["approval_request_id"] = d.RequestID
+	}
+	if d.AutoApproved {
+		out["auto_approved"] = true
+	}
+	return out
 }
 
 func document(v any) []byte {

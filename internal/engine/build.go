@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/models"
 )
@@ -19,6 +20,8 @@ type Rows struct {
 	Resources       []models.Resource
 	Chains          []models.ApprovalChain
 	Fields          []models.FieldDefinition
+	// Policies are the tenant's and the platform's, nil for none.
+	Policies *policy.Modules
 }
 
 // NewSnapshot makes the graph of a tenant without a database, of the tenant's
@@ -50,6 +53,9 @@ func NewSnapshot(tenant Tenant, rows *Rows) (*Snapshot, error) {
 		return nil, fmt.Errorf("build tenant %s: %w", tenant.ID, err)
 	}
 	l.define(rows.Fields)
+	if rows.Policies != nil {
+		l.snap.policies = &policySet{modules: rows.Policies}
+	}
 	return l.finish(), nil
 }
 

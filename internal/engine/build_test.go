@@ -62,11 +62,11 @@ func TestNewSnapshot_AnswersWithoutADatabase(t *testing.T) {
 	require.NoError(t, err)
 	subject := &engine.Subject{ID: uuid.New(), TenantID: tenant, IsActive: true, Assignments: []engine.Assignment{{Node: rbac.Group(group)}}}
 	q := &engine.Question{TenantID: tenant, UserID: subject.ID, Type: "vessel", ID: "v-1", Action: "read"}
-	d := s.Decide(q, subject, time.Now())
+	d := s.Decide(t.Context(), q, subject, time.Now())
 	require.Equal(t, engine.Granted, d.Code)
 	require.Equal(t, "user > group:group > group:above > role:child > role:parent", d.MatchedRoles()[0].Path)
 	subject.Assignments[0].Node = rbac.Role(off)
-	require.Equal(t, engine.NoMatchingPermission, s.Decide(q, subject, time.Now()).Code)
+	require.Equal(t, engine.NoMatchingPermission, s.Decide(t.Context(), q, subject, time.Now()).Code)
 
 	bad := `vessel/a\b`
 	rows.Permissions[0].ResourcePath = &bad

@@ -2,14 +2,13 @@ package engine
 
 import (
 	"context"
-	"math/bits"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
@@ -24,7 +23,7 @@ func (e *Engine) Decide(ctx context.Context, q *Question) *Decision {
 // DecideAll answers questions about one subject of one tenant, all from one
 // snapshot at one moment.
 func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decision {
-	out := e.answer(ctx, questions)
+	out := e.answer(ctx, questions, true)
 	request := identity.RequestFrom(ctx).ID
 	for _, d := range out {
 		e.metrics.decided(d.Code)
@@ -38,12 +37,13 @@ func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decisi
 
 // Survey is [Engine.DecideAll] for whoever shows less where the answer is no,
 // such as a menu: nothing is refused by it, so it leaves no record and is not
-// counted. Who then does what was shown is asked about in full.
+// counted, and it says nothing of fields. Who then does what was shown is asked
+// about in full.
 func (e *Engine) Survey(ctx context.Context, questions []*Question) []*Decision {
-	return e.answer(ctx, questions)
+	return e.answer(ctx, questions, false)
 }
 
-func (e *Engine) answer(ctx context.Context, questions []*Question) []*Decision {
+func (e *Engine) answer(ctx context.Context, questions []*Question, fields bool) []*Decision {
 	v, subject, err := e.read(ctx, questions[0].TenantID, questions[0].UserID)
 	if err != nil && !fault.Is(err, fault.NotFoundKind) {
 		e.log.ErrorContext(ctx, "load decision data", "error", err, "tenant_id", questions[0].TenantID)
@@ -60,7 +60,7 @@ func (e *Engine) answer(ctx context.Context, questions []*Question) []*Decision 
 			d.Code = NotEvaluated
 		default:
 			d.Revision, d.snapshot = v.token, v.snapshot
-			e.decide(d, subject)
+			d.decide(ctx, subject, asking{answerTTL: e.cfg.AnswerTTL, fields: fields, failed: e.policiesFailed})
 		}
 		d.Latency = time.Since(started)
 		out[i] = d
@@ -77,122 +77,105 @@ func newID() uuid.UUID {
 	return id
 }
 
-func (e *Engine) decide(d *Decision, subject *Subject) { d.decide(subject, e.cfg.AnswerTTL) }
-
 // Decide answers a question about a subject of the snapshot's tenant, nil for
 // an unknown one, at now. It reads nothing else and records nothing: for
 // simulations and tests. The question must have passed [Question.Validate].
-func (s *Snapshot) Decide(q *Question, subject *Subject, now time.Time) *Decision {
+func (s *Snapshot) Decide(ctx context.Context, q *Question, subject *Subject, now time.Time) *Decision {
 	d := &Decision{ID: newID(), question: q, now: now, snapshot: s}
-	d.decide(subject, 0)
+	d.decide(ctx, subject, asking{fields: true})
 	return d
 }
 
-// decide runs the steps that need the graph: subject, roles, candidate
-// permissions, conditions, conflict. answerTTL is the longest TTL.
-func (d *Decision) decide(subject *Subject, answerTTL time.Duration) {
-	s := d.snapshot
-	switch {
-	case subject == nil:
-		d.Code = SubjectUnknown
-		return
-	case !subject.Usable(d.now):
-		d.Code = SubjectInactive
-		return
-	case !s.Tenant.Active:
-		d.Code = TenantInactive
+// asking says how a question is asked.
+type asking struct {
+	// answerTTL is the longest TTL.
+	answerTTL time.Duration
+	// fields asks what the subject may do with the fields as well.
+	fields bool
+	// failed is told of policies that could not be judged, nil for nobody.
+	failed func(ctx context.Context, d *Decision, kind string, err error)
+}
+
+// decide runs the steps.
+func (d *Decision) decide(ctx context.Context, subject *Subject, a asking) {
+	s, q := d.snapshot, d.question
+	var defined []field
+	if a.fields && q.Type != grants.APIType {
+		defined = s.fields[q.Type]
+	}
+	if d.Code = s.refuses(subject, d.now); d.Code != "" {
+		d.Fields = visible(defined, nil)
 		return
 	}
 	direct, next := s.direct(subject, d.now)
 	d.direct = direct
-	d.TTL = ttl(answerTTL, d.now, next)
+	if q.Type != grants.APIType {
+		next = subject.nextEnd(d.now, next)
+	}
+	d.TTL = ttl(a.answerTTL, d.now, next)
 
-	var nodeBuf [8]uuid.UUID
-	node := s.Find(d.question.Type, d.question.ID)
-	t := grants.Target{Type: d.question.Type, Action: d.question.Action, ID: d.question.ID, HasID: d.question.ID != ""}
-	if node != nil {
-		t.ID = node.Code
-	}
-	t.Nodes = s.Grants.Relevant(s.chain(node, t.Type, nodeBuf[:0]), nil)
-
-	var candidateBuf [16]*grants.Grant
-	candidates := s.candidates(direct, &t, candidateBuf[:0])
-	if slices.ContainsFunc(candidates, func(g *grants.Grant) bool { return g.Conditions != nil }) {
-		d.env = environment(d, subject, node)
-	}
-	d.resolve(candidates)
-	if d.Allowed && s.beyond(node, t.Type) {
-		d.Code, d.Allowed, d.Matched, d.TTL = NotEvaluated, false, nil, 0
-	}
-}
-
-// candidates appends to dst the permissions of all roles reached from direct
-// that match the target.
-func (s *Snapshot) candidates(direct []int32, t *grants.Target, dst []*grants.Grant) []*grants.Grant {
-	switch len(direct) {
-	case 0:
-		return dst
-	case 1:
-		return s.Grants.Candidates(dst, s.Graph.Reach(direct[0]), t)
-	}
-	// A set of bits, since sorting what several reach would cost more.
 	var (
-		seenBuf [16]uint64
-		roleBuf [64]int32
+		nodeBuf    [8]uuid.UUID
+		roleBuf    [64]int32
+		outcomeBuf [4]outcome
 	)
-	seen := seenBuf[:]
-	if words := (s.Graph.Len() + 63) / 64; words > len(seen) {
-		seen = make([]uint64, words)
+	x := inquiry{ask: a, d: d, s: s, q: q, subject: subject, node: s.Find(q.Type, q.ID)}
+	x.held = s.held(direct, roleBuf[:0])
+	x.target = grants.Target{Type: q.Type, ID: q.ID, HasID: q.ID != ""}
+	if x.node != nil {
+		x.target.ID = x.node.Code
 	}
-	for _, at := range direct {
-		for _, i := range s.Graph.Reach(at) {
-			seen[i/64] |= 1 << (i % 64)
+	x.target.Nodes = s.Grants.Relevant(s.chain(x.node, q.Type, nodeBuf[:0]), nil)
+
+	outcomes := append(outcomeBuf[:0], outcome{action: q.Action})
+	if defined != nil {
+		for _, action := range fieldActions {
+			if action != q.Action {
+				outcomes = append(outcomes, outcome{action: action})
+			}
 		}
 	}
-	roles := roleBuf[:0]
-	for word, set := range seen {
-		for ; set != 0; set &= set - 1 {
-			roles = append(roles, int32(word*64+bits.TrailingZeros64(set))) //nolint:gosec // below Graph.Len
-		}
+	if err := x.run(ctx, outcomes); err != nil {
+		d.Code, d.TTL = NotEvaluated, 0
+		x.failed(ctx, policy.FailureKind(err), err)
+		return
 	}
-	return s.Grants.Candidates(dst, roles, t)
+	d.take(&outcomes[0])
+	if d.Code != NotEvaluated {
+		d.Fields = visible(defined, outcomes)
+	}
 }
 
-// resolve judges the conditions of the candidates and settles the conflict
-// between allows and denies: an allow counts only if its conditions are true, a
-// deny counts unless they are false.
-func (d *Decision) resolve(candidates []*grants.Grant) {
-	var allows, denies, failed []*grants.Grant
-	for _, g := range candidates {
-		truth := condition.True
-		if g.Conditions != nil {
-			if g.Conditions.ReadsClock() {
-				setClock(d.env, d.now)
-				d.TTL = 0
-			}
-			truth = g.Conditions.Eval(d.env)
-		}
-		switch {
-		case g.Effect == grants.Deny && truth != condition.False:
-			denies = append(denies, g)
-		case g.Effect == grants.Deny:
-		case truth == condition.True:
-			allows = append(allows, g)
-		default:
-			failed = append(failed, g)
-		}
+// refuses is what is said of a subject that may do nothing at all, "" of others.
+func (s *Snapshot) refuses(subject *Subject, now time.Time) Code {
+	switch {
+	case subject == nil:
+		return SubjectUnknown
+	case !subject.Usable(now):
+		return SubjectInactive
+	case !s.Tenant.Active:
+		return TenantInactive
+	default:
+		return ""
+	}
+}
+
+// take makes the outcome of the action asked about the answer.
+func (d *Decision) take(o *outcome) {
+	d.Code, d.Allowed, d.Matched = o.code, o.allowed(), o.matched
+	slices.SortFunc(d.Matched, func(a, b *grants.Grant) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	d.Chain, d.AutoApproved = o.chain, o.auto
+	if o.request != nil {
+		d.RequestID = &o.request.ID
 	}
 	switch {
-	case len(denies) > 0:
-		d.Code, d.Matched = ExplicitDeny, denies
-	case len(allows) > 0:
-		d.Code, d.Matched, d.Allowed = Granted, allows, true
-	case len(failed) > 0:
-		d.Code, d.Matched = ConditionFailed, failed
-	default:
-		d.Code = NoMatchingPermission
+	case d.Allowed:
+		d.Obligations = o.finding.Obligations
+	case d.Code == PolicyDeny:
+		d.Denials = o.finding.Denials
+	case d.Code == NotEvaluated:
+		d.TTL = 0
 	}
-	slices.SortFunc(d.Matched, func(a, b *grants.Grant) int { return slices.Compare(a.ID[:], b.ID[:]) })
 }
 
 // ttl is for how many whole seconds an answer holds: until next, at most most.

@@ -136,17 +136,6 @@ func TestDecide_JudgesAssignmentsAtTheMomentOfTheQuestion(t *testing.T) {
 	}
 }
 
-// What this engine does not judge yet must not be passed over.
-func TestDecide_DoesNotEvaluateWhatIsBeyondIt(t *testing.T) {
-	t.Parallel()
-	w, ids := harbour(t, engine.Config{})
-	w.plain(t, w.tenant, `UPDATE sentinel.resources SET workflow_enabled = true WHERE id = $1`, ids["dock"])
-	d := w.Ask(w.tenant, w.ada, "service", "dock", "use")
-	require.Equal(t, engine.NotEvaluated, d.Code)
-	require.False(t, d.Allowed)
-	require.Contains(t, d.Reason(), "could not be evaluated")
-}
-
 func TestSnapshot_Decide(t *testing.T) {
 	t.Parallel()
 	w, ids := harbour(t, engine.Config{})
@@ -154,7 +143,7 @@ func TestSnapshot_Decide(t *testing.T) {
 	s, _ := w.Engine.Loaded(w.tenant)
 	subject, err := w.Engine.Account(t.Context(), w.tenant, w.ada)
 	require.NoError(t, err)
-	d := s.Decide(&engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel", ID: "v-1", Action: "read"}, subject.Subject, time.Now())
+	d := s.Decide(t.Context(), &engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel", ID: "v-1", Action: "read"}, subject.Subject, time.Now())
 	require.True(t, d.Allowed)
 	at, ok := s.Graph.Index("group:" + ids["crew"].String())
 	require.True(t, ok)

@@ -21,11 +21,7 @@ import (
 // transaction. It shares attribute maps with the snapshot: not to be changed.
 func (s *Snapshot) Document(subjects []*Subject) (*policy.Document, error) {
 	doc := &policy.Document{
-		Tenant: policy.Tenant{
-			ID: s.Tenant.ID.String(), Code: s.Tenant.Code, Name: s.Tenant.Name,
-			TimeZone: s.Tenant.Location.String(), IsActive: s.Tenant.Active,
-			Conflict: s.Tenant.Conflict, AllowRules: s.Tenant.AllowRules, AutoApprove: s.Tenant.AutoApprove,
-		},
+		Tenant:        s.document,
 		Subjects:      make(map[string]policy.Subject, len(subjects)),
 		Edges:         make(map[string][]string, s.Graph.Len()),
 		Roles:         map[string]policy.Role{},
@@ -35,6 +31,14 @@ func (s *Snapshot) Document(subjects []*Subject) (*policy.Document, error) {
 		Tree:          make(map[string][]string, len(s.nodes)),
 		Fields:        make(map[string]map[string]policy.Field, len(s.fields)),
 		Policies:      []policy.Module{},
+	}
+	if s.policies != nil {
+		if s.policies.err != nil {
+			return nil, fmt.Errorf("policies: %w", s.policies.err)
+		}
+		if s.policies.modules != nil {
+			doc.Policies = s.policies.modules.Index()
+		}
 	}
 	for _, subject := range subjects {
 		doc.Subjects[subject.ID.String()] = documentSubject(subject)
@@ -107,6 +111,14 @@ func decodeExact(raw []byte) (v any, err error) {
 	dec.UseNumber()
 	err = dec.Decode(&v)
 	return v, err
+}
+
+// documentTenant returns the tenant as documents have it.
+func documentTenant(t *Tenant) policy.Tenant {
+	return policy.Tenant{
+		ID: t.ID.String(), Code: t.Code, Name: t.Name, TimeZone: t.Location.String(), IsActive: t.Active,
+		Conflict: t.Conflict, AllowRules: t.AllowRules, AutoApprove: t.AutoApprove,
+	}
 }
 
 // documentRoles writes the groups and roles, what leads from one to another and
@@ -202,21 +214,35 @@ func nanoseconds(t *time.Time) *int64 {
 
 // Document reads a tenant with all its subjects, of which there may be at most
 // most, in one transaction and returns it for the Rego library.
-func (e *Engine) Document(ctx context.Context, tenant uuid.UUID, most int) (doc *policy.Document, err error) {
-	err = e.db.InReadTx(identity.WithTenant(ctx, tenant), func(tx *db.Tx) error {
-		s, err := LoadSnapshot(tx, tenant, e.loadOptions())
-		if err != nil {
+func (e *Engine) Document(ctx context.Context, tenant uuid.UUID, most int) (*policy.Document, error) {
+	var (
+		s        *Snapshot
+		subjects []*Subject
+	)
+	err := e.db.InReadTx(identity.WithTenant(ctx, tenant), func(tx *db.Tx) (err error) {
+		if s, err = LoadSnapshot(tx, tenant, e.loadOptions(e.loaded(tenant))); err != nil {
 			return err
 		}
-		subjects, err := LoadSubjects(tx, tenant, most)
-		if err != nil {
-			return err
-		}
-		doc, err = s.Document(subjects)
+		subjects, err = LoadSubjects(tx, tenant, most)
 		return err
 	})
+	var doc *policy.Document
+	if err == nil {
+		e.compile(ctx, s)
+		doc, err = s.Document(subjects)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("document of tenant %s: %w", tenant, err)
 	}
 	return doc, nil
+}
+
+// loaded returns the policies of a tenant that is in memory, nil of others.
+func (e *Engine) loaded(tenant uuid.UUID) *policySet {
+	if s, ok := e.slots.Load(tenant); ok {
+		if v := s.(*slot).current.Load(); v != nil {
+			return v.snapshot.policies
+		}
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
@@ -36,6 +37,9 @@ type Config struct {
 	// simulations set it. Default: this machine's clock, corrected by its offset
 	// to the database's.
 	Now func() time.Time
+	// Library holds the platform's policies, and is what tenants' are compiled
+	// with. Default: none, so that a tenant with policies is not decided about.
+	Library *policy.Library
 	// AutoApprove lets the conditions of approval chains approve by themselves.
 	// Default false.
 	AutoApprove bool
@@ -77,7 +81,9 @@ type Engine struct {
 	evictMu sync.Mutex
 	// offset is how far the database's clock is ahead of this machine's, in
 	// nanoseconds.
-	offset    atomic.Int64
+	offset atomic.Int64
+	// platform are the policies of tenants that published none.
+	platform  atomic.Pointer[policySet]
 	listening atomic.Bool
 }
 
@@ -91,8 +97,11 @@ func New(cfg Config) *Engine {
 	}
 }
 
-// loadOptions are those with which decisions are made.
-func (e *Engine) loadOptions() LoadOptions { return LoadOptions{AutoApprove: e.cfg.AutoApprove} }
+// loadOptions are those with which decisions are made. known are policies that
+// need not be compiled again if they are still live.
+func (e *Engine) loadOptions(known *policySet) LoadOptions {
+	return LoadOptions{AutoApprove: e.cfg.AutoApprove, known: []*policySet{known, e.platform.Load()}}
+}
 
 // Now is the moment at which questions are judged: this machine's clock,
 // corrected by its offset to the database's, unless [Config.Now] is set.
@@ -110,6 +119,8 @@ type metrics struct {
 	Loads        prometheus.Counter
 	Evictions    prometheus.Counter
 	PollFailures prometheus.Counter
+	// PolicyFailures are by kind.
+	PolicyFailures *prometheus.CounterVec
 }
 
 // decided counts a decision.
@@ -139,6 +150,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		PollFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sentinel_revision_poll_failures_total", Help: "Polls of the revisions that the database did not answer.",
 		}),
+		PolicyFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sentinel_policy_failures_total", Help: "Policies that could not be evaluated, by kind: timeout, conflict, builtin, malformed, compile, other.",
+		}, []string{"kind"}),
 	}
 	// Looked up once: by label it costs as much as a decision.
 	m.byCode = map[Code]prometheus.Counter{}
@@ -146,7 +160,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.byCode[c] = m.Decisions.WithLabelValues(string(c))
 	}
 	if r != nil {
-		r.MustRegister(m.Decisions, m.Latency, m.Loads, m.Evictions, m.PollFailures)
+		r.MustRegister(m.Decisions, m.Latency, m.Loads, m.Evictions, m.PollFailures, m.PolicyFailures)
 	}
 	return m
 }

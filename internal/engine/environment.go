@@ -2,9 +2,11 @@ package engine
 
 import (
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/sentinel-access/sentinel/internal/engine/condition"
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
 )
 
 // environment gathers what the conditions of one question may read. An
@@ -42,4 +44,21 @@ func setClock(env *condition.Env, now time.Time) {
 	}
 	context["time"] = now.UTC().Format(time.RFC3339Nano)
 	env.Context = context
+}
+
+// converted are attributes as policies read them, converted when first asked for.
+type converted struct{ attrs atomic.Pointer[policy.Attrs] }
+
+func (c *converted) of(attributes map[string]any) (*policy.Attrs, error) {
+	if len(attributes) == 0 {
+		return nil, nil //nolint:nilnil // stands for no attributes
+	}
+	if attrs := c.attrs.Load(); attrs != nil {
+		return attrs, nil
+	}
+	attrs, err := policy.NewAttrs(attributes)
+	if err == nil {
+		c.attrs.Store(attrs)
+	}
+	return attrs, err
 }

@@ -2,14 +2,10 @@ package engine
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/sentinel-access/sentinel/internal/engine/approval"
-	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -78,57 +74,4 @@ func (l *loader) define(rows []models.FieldDefinition) {
 	for _, list := range l.snap.fields {
 		slices.SortFunc(list, func(a, b field) int { return cmp.Or(cmp.Compare(a.tier, b.tier), cmp.Compare(a.name, b.name)) })
 	}
-}
-
-// Publication is the set of a tenant's policies that is live.
-type Publication struct {
-	ID       uuid.UUID
-	Revision int64
-	// Texts are the modules by path.
-	Texts map[string]string
-}
-
-// LoadPublication reads the live policies of the transaction's tenant, nil if it
-// never published any. A module whose text is gone fails it: what a policy would
-// deny must not be allowed for want of it.
-func LoadPublication(tx *db.Tx, tenant uuid.UUID) (*Publication, error) {
-	var rows []models.PolicyPublication
-	err := tx.Select("id", "revision", "modules").Where("tenant_id = ?", tenant).Order("revision DESC").Limit(1).Find(&rows).Error
-	if err != nil {
-		return nil, fmt.Errorf("policy publications: %w", err)
-	}
-	if len(rows) == 0 {
-		return nil, nil //nolint:nilnil // "nothing was published" is an answer, not a failure
-	}
-	p := &Publication{ID: rows[0].ID, Revision: rows[0].Revision, Texts: map[string]string{}}
-	var modules []struct {
-		VersionID uuid.UUID `json:"version_id"`
-	}
-	if err := json.Unmarshal(rows[0].Modules, &modules); err != nil {
-		return nil, fmt.Errorf("modules of publication %s: %w", p.ID, err)
-	}
-	if len(modules) == 0 {
-		return p, nil
-	}
-	ids := make([]uuid.UUID, len(modules))
-	for i, m := range modules {
-		ids[i] = m.VersionID
-	}
-	var versions []models.PolicyVersion
-	err = tx.Select("id", "path", "rego").Where("tenant_id = ? AND id = ANY(CAST(? AS uuid[]))", tenant, db.UUIDs(ids)).Find(&versions).Error
-	if err != nil {
-		return nil, fmt.Errorf("modules of publication %s: %w", p.ID, err)
-	}
-	for i := range versions {
-		p.Texts[versions[i].Path] = versions[i].Rego
-	}
-	if len(p.Texts) != len(modules) {
-		return nil, fmt.Errorf("modules of publication %s: %d of %d texts are there", p.ID, len(p.Texts), len(modules))
-	}
-	return p, nil
-}
-
-func (l *loader) policies() (err error) {
-	l.snap.publication, err = LoadPublication(l.tx, l.snap.Tenant.ID)
-	return err
 }

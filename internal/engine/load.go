@@ -28,6 +28,8 @@ type LoadOptions struct {
 	WithoutTree bool
 	// AutoApprove lets the conditions of chains approve.
 	AutoApprove bool
+	// known are policies that are compiled already.
+	known []*policySet
 }
 
 // loader reads one tenant's snapshot in one transaction, acting as each tenant
@@ -72,7 +74,11 @@ func (l *loader) finish() *Snapshot {
 		slices.Sort(g.Owners)
 	}
 	l.snap.Grants = grants.NewIndex(l.rows)
-	l.snap.weight = 4096 + 256*len(l.nodes) + 1024*len(l.rows) + 512*len(l.snap.nodes)
+	l.snap.document = documentTenant(&l.snap.Tenant)
+	l.snap.weight = 4096 + 256*len(l.nodes) + 1024*len(l.rows) + 512*len(l.snap.nodes) + 1024*len(l.snap.chains)
+	if l.snap.policies != nil {
+		l.snap.weight += l.snap.policies.weight
+	}
 	return l.snap
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/approval"
 	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 )
 
@@ -37,8 +38,12 @@ type Snapshot struct {
 	named map[string]*approval.Chain
 	// fields are the active field definitions by entity type.
 	fields map[string][]field
-	// publication is what is live of the tenant's policies.
+	// policies are the tenant's and the platform's, nil for none.
+	policies *policySet
+	// publication is what policies are still to be compiled from, nil for none.
 	publication *Publication
+	// document is the tenant as documents and policies have it.
+	document policy.Tenant
 	// sources are the tenants whose changes make the snapshot stale.
 	sources []uuid.UUID
 	// weight is a rough number of bytes, for the budget.
@@ -103,6 +108,8 @@ type Resource struct {
 	IsActive   bool
 	// workflow is set where the state of the node limits what may be done to it.
 	workflow *workflow
+	// attributes are Attributes as policies read them.
+	attributes converted
 }
 
 type typeCode struct{ typ, code string }
@@ -128,13 +135,6 @@ func (s *Snapshot) Find(typ, id string) *Resource {
 		}
 	}
 	return nil
-}
-
-// beyond reports whether steps that this engine does not take yet, workflow
-// states and approval gates, have a say in a question. Such a question is not
-// evaluated, rather than answered without them.
-func (s *Snapshot) beyond(node *Resource, typ string) bool {
-	return typ != grants.APIType && (node != nil && node.workflow != nil || s.guards[typ] != nil || s.guards["*"] != nil)
 }
 
 // chain appends the nodes whose permissions flow to an instance, nearest first:

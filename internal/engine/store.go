@@ -157,6 +157,7 @@ func (e *Engine) load(ctx context.Context, s *slot, user *uuid.UUID) (*view, *Su
 		return nil, nil, err
 	}
 	if s.current.Load() != next {
+		e.compile(ctx, next.snapshot)
 		s.current.Store(next)
 		e.metrics.Loads.Inc()
 	}
@@ -186,7 +187,11 @@ func (e *Engine) advance(tx *db.Tx, s *slot) (*view, error) {
 		return nil, err
 	}
 	if old == nil || old.epoch != epoch || graphMoved(old.revisions, revisions) {
-		snapshot, err := LoadSnapshot(tx, s.tenant, e.loadOptions())
+		var known *policySet
+		if old != nil && old.epoch == epoch {
+			known = old.snapshot.policies
+		}
+		snapshot, err := LoadSnapshot(tx, s.tenant, e.loadOptions(known))
 		if err != nil {
 			return nil, err
 		}

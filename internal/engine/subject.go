@@ -43,6 +43,9 @@ type Subject struct {
 	// Requests are the pending and approved access requests for resources of
 	// which the subject is the beneficiary, oldest first.
 	Requests []Request
+
+	// attributes are Attributes as policies read them.
+	attributes converted
 }
 
 // Request is an access request that waits or was approved.

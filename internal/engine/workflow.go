@@ -2,7 +2,9 @@ package engine
 
 import (
 	"encoding/json"
+	"slices"
 
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 )
@@ -71,4 +73,47 @@ func readWorkflow(raw json.RawMessage) policy.Workflow {
 		w.Actions = map[string]map[string][]string{}
 	}
 	return w
+}
+
+// inState reports whether the workflow that has a say in the question, if there
+// is one, lets the subject do action in the present state.
+func (x *inquiry) inState(action string) bool {
+	if x.q.Type == grants.APIType {
+		return true
+	}
+	w, state := x.workflow()
+	if w == nil {
+		return true
+	}
+	if state == "" || !w.states[state] {
+		return false
+	}
+	actions, limited := w.actions[state]
+	return !limited || actions[action].includes(x.held) || actions[grants.AnyAction].includes(x.held)
+}
+
+// workflow returns the workflow of the registered node with its own state, or of
+// the node that stands for all instances of the type with the state that the
+// caller knows.
+func (x *inquiry) workflow() (w *workflow, state string) {
+	if x.node != nil {
+		if x.node.workflow == nil {
+			return nil, ""
+		}
+		return x.node.workflow, x.node.workflow.stored.State
+	}
+	entity := x.s.codes[typeCode{EntityType, x.q.Type}]
+	if entity == nil || entity.workflow == nil {
+		return nil, ""
+	}
+	state, _ = x.q.Context["workflow_state"].(string)
+	return entity.workflow, state
+}
+
+// includes reports whether it is for everybody, or for one of the roles held.
+func (a allowance) includes(held []int32) bool {
+	return a.everyone || slices.ContainsFunc(a.roles, func(role int32) bool {
+		_, has := slices.BinarySearch(held, role)
+		return has
+	})
 }

@@ -30,7 +30,7 @@ func Settings() map[string]Setting {
 		"allow_rules":           {Check: truth, FromAbove: true},
 		"authzen_subject_types": {Check: identifiers},
 		"conflict_resolution": {Check: func(v any) string {
-			return unless(v == engine.DenyOverrides, "must be "+engine.DenyOverrides)
+			return unless(v == engine.DenyOverrides || v == engine.MostSpecific, "must be "+engine.DenyOverrides+" or "+engine.MostSpecific)
 		}},
 		"inherit_permissions": {Check: truth, FromAbove: true},
 		"max_users":           {Check: count, FromAbove: true},

@@ -14,7 +14,7 @@ func TestSettings_CheckTheirValues(t *testing.T) {
 		"allow_rules":           {[]any{true, false}, []any{"true", nil}},
 		"inherit_permissions":   {[]any{true}, []any{json.Number("1")}},
 		"max_users":             {[]any{json.Number("1"), json.Number("10000000")}, []any{json.Number("0"), json.Number("1.5"), json.Number("10000001"), "1"}},
-		"conflict_resolution":   {[]any{"deny_overrides"}, []any{"first", nil}},
+		"conflict_resolution":   {[]any{"deny_overrides", "most_specific"}, []any{"first", nil}},
 		"authzen_subject_types": {[]any{[]any{"user", "robot_1"}}, []any{[]any{}, "user", []any{"User"}, []any{json.Number("1")}, make([]any, 21)}},
 	} {
 		require.Contains(t, settings, name)

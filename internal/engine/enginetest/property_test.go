@@ -43,7 +43,7 @@ func TestDecide_EngineAndRegoAgree(t *testing.T) {
 				now := enginetest.Now().Add(rapid.SampledFrom(moments()).Draw(r, "now"))
 				want, err := enginetest.Ask(t.Context(), library, graph, q, now)
 				require.NoError(r, err)
-				got := enginetest.Answer(x.snapshot.Decide(q, subject, now))
+				got := enginetest.Answer(x.snapshot.Decide(t.Context(), q, subject, now))
 				codes[engine.Code(got.Code)]++
 				enginetest.Compare(r, want, got, "%+v at %s", q, now)
 			}

@@ -104,31 +104,5 @@ func (l *Library) Decide(ctx context.Context, g *Graph, q Question, now time.Tim
 	if len(results) != 1 || len(results[0].Expressions) != 1 {
 		return Verdict{}, errors.New("evaluate decision: no answer")
 	}
-	return verdict(results[0].Expressions[0].Value)
-}
-
-func verdict(v any) (Verdict, error) {
-	m, _ := v.(map[string]any)
-	allowed, okAllowed := m["allowed"].(bool)
-	code, okCode := m["reason_code"].(string)
-	permissions, okPermissions := texts(m["matched_permissions"])
-	roles, okRoles := texts(m["matched_roles"])
-	if !okAllowed || !okCode || !okPermissions || !okRoles {
-		return Verdict{}, errors.New("evaluate decision: the answer has another shape")
-	}
-	return Verdict{Allowed: allowed, ReasonCode: code, MatchedPermissions: permissions, MatchedRoles: roles}, nil
-}
-
-func texts(v any) ([]string, bool) {
-	list, ok := v.([]any)
-	if !ok {
-		return nil, false
-	}
-	out := make([]string, len(list))
-	for i, e := range list {
-		if out[i], ok = e.(string); !ok {
-			return nil, false
-		}
-	}
-	return out, true
+	return ReadVerdict(results[0].Expressions[0].Value)
 }

@@ -53,6 +53,9 @@ func document() policy.Document {
 		Resources:     map[string]policy.Resource{node: {Type: "page", Code: "crew", Path: "/crew"}},
 		ResourceCodes: map[string]map[string]string{"page": {"crew": node}},
 		Tree:          map[string][]string{node: {}},
+		Chains:        []policy.Chain{},
+		Fields:        map[string]map[string]policy.Field{},
+		Policies:      []policy.Module{},
 	}
 }
 

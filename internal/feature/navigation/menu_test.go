@@ -72,7 +72,7 @@ func TestMenu_ShowsWhatACheckAllowsAndNothingElse(t *testing.T) {
 	})
 	require.Positive(t, shownAtAll)
 	require.Positive(t, refusedAtAll)
-	for _, code := range []engine.Code{engine.Granted, engine.ExplicitDeny, engine.ConditionFailed, engine.NoMatchingPermission, engine.NotEvaluated, engine.SubjectInactive} {
+	for _, code := range []engine.Code{engine.Granted, engine.ExplicitDeny, engine.ConditionFailed, engine.NoMatchingPermission, engine.WorkflowState, engine.ApprovalRequired, engine.SubjectInactive} {
 		require.Positive(t, codes[code], "%s never came: %v", code, codes)
 	}
 }

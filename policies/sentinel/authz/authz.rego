@@ -5,61 +5,43 @@
 #   is known of the tenant is in data.sentinel_graph.
 package sentinel.authz
 
+import data.sentinel.fields as visible
+import data.sentinel.outcome
 import data.sentinel.permissions
-import data.sentinel.question
+import data.sentinel.policies
 import data.sentinel.roles
-import data.sentinel.subject
 
 # METADATA
 # title: The decision
 # entrypoint: true
 decision := {
-	"allowed": reason_code == "granted",
-	"reason_code": reason_code,
-	"matched_permissions": sort(matched),
-	"matched_roles": sort(roles.names(permissions.owners(matched))),
+	"allowed": outcome.allowed,
+	"reason_code": outcome.code,
+	"matched_permissions": sort(outcome.matched),
+	"matched_roles": matched_roles,
+	"denials": denials,
+	"obligations": obligations,
+	"requires_approval": outcome.code == "approval_required",
+	"approval_chain_id": outcome.chain.id,
+	"approval_levels": outcome.chain.levels,
+	"approval_request_id": outcome.chain.request,
+	"auto_approved": outcome.chain.auto_approved,
+	"field_permissions": fields,
 }
 
-default reason_code := "not_evaluated"
+# METADATA
+# title: What the subject may do with the fields of the resource's type
+# entrypoint: true
+fields := visible.visibilities
 
-# reason_code is the first that applies.
-reason_code := "subject_unknown" if {
-	evaluable
-	not subject.account
-} else := "subject_inactive" if {
-	evaluable
-	not subject.usable
-} else := "tenant_inactive" if {
-	evaluable
-	not data.sentinel_graph.tenant.is_active
-} else := "explicit_deny" if {
-	evaluable
-	count(permissions.denying) > 0
-} else := "granted" if {
-	evaluable
-	count(permissions.allowing) > 0
-} else := "condition_failed" if {
-	evaluable
-	count(permissions.failing) > 0
-} else := "no_matching_permission" if {
-	evaluable
-}
+default matched_roles := []
 
-evaluable if {
-	question.well_formed
-	is_string(data.sentinel_graph.tenant.id)
-	is_object(data.sentinel_graph.subjects)
-	is_object(data.sentinel_graph.edges)
-	is_object(data.sentinel_graph.roles)
-	is_object(data.sentinel_graph.grants)
-	is_object(data.sentinel_graph.tree)
-}
+matched_roles := sort(roles.names(permissions.owners(outcome.matched))) if count(outcome.matched) > 0
 
-default matched := set()
+default denials := []
 
-# matched are the permissions that decided.
-matched := permissions.denying if reason_code == "explicit_deny"
+denials := policies.denials if outcome.code == "policy_deny"
 
-matched := permissions.allowing if reason_code == "granted"
+default obligations := []
 
-matched := permissions.failing if reason_code == "condition_failed"
+obligations := policies.obligations if outcome.allowed

@@ -33,14 +33,17 @@ id := node.code
 
 id := question.id if not node
 
-# start is where permissions flow from: the node, or for an unregistered
-# instance the entity node of its type.
-start := node_id
-
-start := codes.entity[type] if {
+# entity_id is the id of the entity node of the type, which stands for instances
+# that are not registered and for the type as a whole; undefined for a node.
+entity_id := codes.entity[type] if {
 	type != "api"
 	not node_id
 }
+
+# start is where permissions flow from: the node, or else the entity node.
+start := node_id
+
+start := entity_id
 
 default flows := set()
 
