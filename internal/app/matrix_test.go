@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,7 @@ func startMatrix(t *testing.T, databaseURL string, f *enginetest.File) *matrixSe
 	cfg, err := ParseConfig(map[string]string{
 		"HTTP_ADDR": "127.0.0.1:0", "DATABASE_URL": databaseURL, "MASTER_KEY": strings.Repeat("ab", 32),
 		"ADMIN_EMAIL": matrixAdmin, "ADMIN_PASSWORD": enginetest.Password, "DATABASE_MAX_CONNECTIONS": "8", "DATA_DIR": t.TempDir(),
+		"AUTO_APPROVE_ENABLED": strconv.FormatBool(!f.World.NoAutoApprove), "POLICY_EVAL_TIMEOUT_MS": "10000",
 	})
 	require.NoError(t, err)
 	cfg.MetricsAddr, cfg.Clock = "", s.clock.Now

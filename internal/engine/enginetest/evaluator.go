@@ -112,7 +112,7 @@ func Library(t testing.TB) *policy.Library {
 }
 
 func config(d *db.DB, f *File, library *policy.Library) engine.Config {
-	return engine.Config{DB: d}
+	return engine.Config{DB: d, Library: library, AutoApprove: !f.World.NoAutoApprove}
 }
 
 type goEvaluator struct {
@@ -246,7 +246,10 @@ func (e *regoEvaluator) tenant(ctx context.Context, c *Case) (*regoTenant, error
 	if err != nil {
 		return nil, err
 	}
-	x := &regoTenant{library: e.library}
+	x := &regoTenant{}
+	if x.library, err = e.library.With(ctx, c.file.World.tenant(c.Tenant).texts()); err != nil {
+		return nil, fmt.Errorf("policies of tenant %s: %w", c.Tenant, err)
+	}
 	if x.graph, err = policy.NewGraph(doc); err != nil {
 		return nil, fmt.Errorf("graph of tenant %s: %w", c.Tenant, err)
 	}
