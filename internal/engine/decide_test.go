@@ -180,7 +180,7 @@ func TestDecide_DoesNotEvaluateWithoutAllData(t *testing.T) {
 	w, _ := harbour(t, engine.Config{})
 	require.True(t, w.may(w.ada))
 	for _, table := range []string{
-		"tenants", "roles", "groups", "casbin_rule", "permissions", "role_permissions", "resources", "approval_chains",
+		"tenants", "roles", "groups", "casbin_rule", "permissions", "role_permissions", "resources", "approval_chains", "field_definitions", "policy_revisions", "access_requests",
 		"users", "user_groups", "user_roles", "policy_revision",
 	} {
 		w.SQL(`REVOKE SELECT ON sentinel.` + table + ` FROM sentinel_app`)
@@ -204,12 +204,15 @@ func TestDecide_DoesNotEvaluateWithoutAllData(t *testing.T) {
 	require.True(t, w.may(w.ada))
 }
 
-// A permission that no longer compiles could be a deny.
-func TestDecide_DoesNotEvaluateWithAPermissionThatDoesNotCompile(t *testing.T) {
+// A permission that no longer compiles could be a deny, a chain a gate.
+func TestDecide_DoesNotEvaluateWithWhatDoesNotCompile(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
 		"conditions": `UPDATE sentinel.permissions SET conditions = '{"a": {"nonsense": 1}}' WHERE tenant_id = $1`,
 		"pattern":    `UPDATE sentinel.permissions SET resource_path = E'vessel/a\\b' WHERE tenant_id = $1`,
+		"fields":     `UPDATE sentinel.permissions SET field_permissions = '{"name": 1}' WHERE tenant_id = $1`,
+		"a chain":    `INSERT INTO sentinel.approval_chains (tenant_id, name, resource_type, resource_pattern, approval_levels) VALUES ($1, 'x', 'vessel', 'port:*', '[]')`,
+		"auto":       `INSERT INTO sentinel.approval_chains (tenant_id, name, resource_type, approval_levels, auto_approve_conditions) VALUES ($1, 'x', 'port', '[]', '{"a": {"nonsense": 1}}')`,
 		"time zone":  `UPDATE sentinel.tenants SET time_zone = 'Nowhere/Land' WHERE id = $1`,
 	} {
 		t.Run(name, func(t *testing.T) {

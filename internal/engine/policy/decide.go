@@ -21,8 +21,8 @@ type Question struct {
 	Context          map[string]any
 }
 
-// input returns the question as the library reads it, absent members left out.
-func (q *Question) input() map[string]any {
+// Input returns the question as the library reads it, absent members left out.
+func (q *Question) Input() map[string]any {
 	resource := map[string]any{"type": q.Type}
 	in := map[string]any{"user_id": q.UserID, "resource": resource, "action": q.Action}
 	if q.ID != "" {
@@ -93,7 +93,7 @@ func (l *Library) Decide(ctx context.Context, g *Graph, q Question, now time.Tim
 	if err != nil {
 		return Verdict{}, err
 	}
-	input, err := ast.InterfaceToValue(q.input())
+	input, err := ast.InterfaceToValue(q.Input())
 	if err != nil {
 		return Verdict{}, fmt.Errorf("convert question: %w", err)
 	}

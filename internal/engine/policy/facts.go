@@ -108,7 +108,7 @@ func (d *document) data(action string) ast.Value {
 	return ast.NewObject(member("sentinel", ast.NewObject(member("lib", lib))))
 }
 
-// question returns the members of the input but the action, as [Question.input]
+// question returns the members of the input but the action, as [Question.Input]
 // has them.
 func (f *Facts) question(attributes, properties, context ast.Object) []pair {
 	resource := []pair{text("type", f.Question.Type)}

@@ -113,7 +113,7 @@ func (d *drawn) account() {
 			d.Own(d.tenant, role, id)
 			continue
 		}
-		path := pick(d, "path", "page/*", "vessel/*", "gated/*", "*/*", "page/a*", "api/users", "api/*")
+		path := pick(d, "path", "page/*", "vessel/*", "gated/*", "gated/*", "gated/*", "*/*", "page/a*", "api/users", "api/*")
 		if strings.HasPrefix(path, "api/") {
 			effect = "allow"
 		}
@@ -126,7 +126,7 @@ func (d *drawn) menu() {
 		item := &drawnItem{
 			id: uuid.Must(uuid.NewV7()), name: string(rune('a' + i)), url: pick(d, "url", "", "/x", "/x"), visible: d.often("visible"), hidden: !d.often("not hidden"),
 			displayOrder: rapid.IntRange(-2, 2).Draw(d.r, "display order"),
-			permission:   pick(d, "permission", "", "page:read", "vessel:read", "vessel:write", "gated:read", "api/users:read", "api/roles:write", "entity:read", "nonsense"),
+			permission:   pick(d, "permission", "", "page:read", "vessel:read", "vessel:write", "gated:read", "gated:read", "gated:read", "api/users:read", "api/roles:write", "entity:read", "nonsense"),
 		}
 		item.order = item.displayOrder
 		if p := rapid.IntRange(-3, i-1).Draw(d.r, "parent"); p >= 0 {
