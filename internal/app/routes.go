@@ -5,6 +5,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/feature/accessrequest"
 	"github.com/sentinel-access/sentinel/internal/feature/approvalchain"
+	"github.com/sentinel-access/sentinel/internal/feature/bundle"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
@@ -48,6 +49,7 @@ func (a *App) register() {
 	requests := accessrequest.New(accessrequest.Config{Write: a.writer, Queue: a.queue, Outbox: a.outbox, PublicURL: a.cfg.PublicURL, Logger: a.log})
 	requests.Register(a.api)
 	(&decision.Service{Engine: a.engine, Open: requests.Open}).Register(a.api)
+	bundle.New(a.engine, a.library).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,

@@ -35,6 +35,7 @@ func allScenarios() []scenario {
 		manifestScenarios(),
 		importScenarios(),
 		requestScenarios(),
+		bundleScenarios(),
 		cancelScenarios(),
 		resumeScenarios(),
 	)

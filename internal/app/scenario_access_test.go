@@ -196,6 +196,7 @@ func examples() map[string]example {
 	maps.Copy(all, resourceExamples())
 	maps.Copy(all, importExamples())
 	maps.Copy(all, requestExamples())
+	maps.Copy(all, bundleExamples())
 	maps.Copy(all, manifestExamples())
 	maps.Copy(all, answerExamples())
 	maps.Copy(all, manifestExamples())

@@ -80,7 +80,7 @@ func (e *Engine) Trusts(ctx context.Context, tenant, user uuid.UUID, section, ac
 		return false
 	}
 	d := &Decision{question: apiQuestion(tenant, user, section, action), now: e.Now(), snapshot: v.snapshot}
-	d.decide(ctx, subject, asking{})
+	d.decide(ctx, subject, asking{engine: e})
 	return d.Allowed
 }
 

@@ -25,11 +25,10 @@ func (d *Decision) MatchedRoles() []MatchedRole {
 	if len(d.Matched) == 0 || d.snapshot == nil {
 		return nil
 	}
-	reach := d.snapshot.reach(d.direct)
 	var owners []int32
 	for _, g := range d.Matched {
 		for _, o := range g.Owners {
-			if _, has := slices.BinarySearch(reach, o); has && !slices.Contains(owners, o) {
+			if _, has := slices.BinarySearch(d.held, o); has && !slices.Contains(owners, o) {
 				owners = append(owners, o)
 			}
 		}

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -142,5 +144,77 @@ func BenchmarkSnapshotLoad(b *testing.B) {
 				require.NoError(b, err)
 			}
 		})
+	}
+}
+
+// guarded adds to the tenant of decideBench what the later steps need: fields and
+// a chain with an approval of the user's for type1, a workflow for type2, and a
+// policy for type3.
+func guarded(b *testing.B, w *tenanttest.World, tenant, user uuid.UUID) {
+	b.Helper()
+	w.SQL(`INSERT INTO sentinel.field_definitions (tenant_id, entity_type, field_name, field_type, storage_column, default_visibility)
+SELECT $1, typ, 'field_' || n, 'core', 'field_' || n, (ARRAY['read', 'write', 'hidden'])[n % 3 + 1]
+FROM generate_series(1, 10) n, unnest(ARRAY['type1', 'type3']) typ`, tenant)
+	chain := uuid.New()
+	w.SQL(`INSERT INTO sentinel.approval_chains (id, tenant_id, name, resource_type, resource_pattern, approval_levels)
+VALUES ($1, $2, 'gate', 'type1', 'type1:*', '[]'), (gen_random_uuid(), $2, 'auto', 'type3', 'type3:*', '[]')`, chain, tenant)
+	w.SQL(`UPDATE sentinel.approval_chains SET auto_approve_conditions = '{"subject.attributes.level": {"gte": 3}}' WHERE name = 'auto'`)
+	w.SQL(`INSERT INTO sentinel.access_requests (tenant_id, requester_id, beneficiary_id, request_type, request_details, chain_id, status)
+VALUES ($1, $2, $2, 'resource_access', '{"resource_type": "type1", "resource_id": "x-1"}', $3, 'approved')`, tenant, user, chain)
+	w.SQL(`INSERT INTO sentinel.resources (tenant_id, type, name, code, path, workflow_enabled, workflow_config)
+VALUES ($1, 'entity', 'type2', 'type2', '', true, '{"states": ["open"], "state_actions": {"open": {"read": ["*"]}}}')`, tenant)
+	policyID, version := uuid.New(), uuid.New()
+	const text = `# METADATA
+# custom:
+#   applies_to:
+#     resource_types: [type3]
+package tenant.hours
+
+import data.sentinel.lib
+
+deny contains {"reason": "not from outside"} if {
+	input.action in {"update", "create"}
+	not startswith(input.context.ip, "10.")
+}
+
+obligations contains {"log": lib.subject.attributes.level} if lib.subject.attributes.level > 3
+`
+	w.SQL(`INSERT INTO sentinel.policies (id, tenant_id, path, package, rego) VALUES ($1, $2, 'tenant/hours.rego', 'tenant.hours', $3)`, policyID, tenant, text)
+	w.SQL(`INSERT INTO sentinel.policy_versions (id, tenant_id, policy_id, version, path, package, rego) VALUES ($1, $2, $3, 1, 'tenant/hours.rego', 'tenant.hours', $4)`, version, tenant, policyID, text)
+	w.SQL(`INSERT INTO sentinel.policy_revisions (tenant_id, revision, modules) VALUES ($1, 1, jsonb_build_array(jsonb_build_object('version_id', CAST($2 AS text))))`, tenant, version)
+}
+
+func BenchmarkDecideGuarded(b *testing.B) {
+	w, tenant, user := decideBench(b, engine.Config{Library: library(b, 0), AutoApprove: true})
+	guarded(b, w, tenant, user)
+	ask := map[string]*engine.Question{
+		"fields_and_an_approved_chain":          {Type: "type1", ID: "x-1", Action: "read"},
+		"a_workflow":                            {Type: "type2", ID: "x-1", Action: "read", Context: map[string]any{"workflow_state": "open"}},
+		"fields_a_chain_by_itself_and_a_policy": {Type: "type3", ID: "x-1", Action: "read", Context: map[string]any{"ip": "10.0.0.1"}},
+	}
+	for _, name := range slices.Sorted(maps.Keys(ask)) {
+		q := ask[name]
+		q.TenantID, q.UserID = tenant, user
+		d := w.Engine.Decide(b.Context(), q)
+		require.True(b, d.Allowed, "%s: %s", name, d.Code)
+		require.Equal(b, q.Type != "type2", d.Fields != nil)
+		require.Equal(b, q.Type == "type3", len(d.Obligations) == 1)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Engine.Decide(context.Background(), q)
+			}
+		})
+	}
+}
+
+func BenchmarkPermits(b *testing.B) {
+	w, tenant, user := decideBench(b, engine.Config{Library: library(b, 0)})
+	guarded(b, w, tenant, user)
+	w.Assign(tenant, user, tenanttest.UserManager)
+	require.True(b, w.Engine.Permits(b.Context(), tenant, user, "users", "read"))
+	b.ReportAllocs()
+	for b.Loop() {
+		w.Engine.Permits(context.Background(), tenant, user, "users", "read")
 	}
 }

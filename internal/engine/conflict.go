@@ -12,7 +12,8 @@ import (
 // and denies: an allow counts only if its conditions are true, a deny counts
 // unless they are false. It leaves the code empty where no deny wins.
 func (x *inquiry) settle(o *outcome, candidates []*grants.Grant) {
-	var allows, denies, failed []*grants.Grant
+	var allowBuf, denyBuf, failedBuf [8]*grants.Grant
+	allows, denies, failed := allowBuf[:0], denyBuf[:0], failedBuf[:0]
 	for _, g := range candidates {
 		truth := condition.True
 		if g.Conditions != nil {
@@ -33,13 +34,15 @@ func (x *inquiry) settle(o *outcome, candidates []*grants.Grant) {
 			allows, denies = x.mostSpecific(allows, denies)
 		}
 		if len(denies) > 0 {
-			o.code, o.matched = ExplicitDeny, denies
+			o.code, o.matched = ExplicitDeny, slices.Clone(denies)
 			return
 		}
 	}
-	o.counting = allows
-	if len(allows) == 0 {
-		o.matched = failed
+	switch {
+	case len(allows) > 0:
+		o.counting = slices.Clone(allows)
+	case len(failed) > 0:
+		o.matched = slices.Clone(failed)
 	}
 }
 
@@ -100,7 +103,7 @@ func (x *inquiry) rank(g *grants.Grant) rank {
 	}
 	first := true
 	for _, owner := range g.Owners {
-		if _, has := slices.BinarySearch(x.held, owner); has && (first || x.s.roles[owner].Priority > r.priority) {
+		if _, has := slices.BinarySearch(x.d.held, owner); has && (first || x.s.roles[owner].Priority > r.priority) {
 			r.priority, first = x.s.roles[owner].Priority, false
 		}
 	}

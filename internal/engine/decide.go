@@ -61,7 +61,7 @@ func (e *Engine) answer(ctx context.Context, questions []*Question, fields bool)
 			d.Code = NotEvaluated
 		default:
 			d.Revision, d.snapshot = v.token, v.snapshot
-			d.decide(ctx, subject, asking{answerTTL: e.cfg.AnswerTTL, fields: fields, failed: e.policiesFailed})
+			d.decide(ctx, subject, asking{answerTTL: e.cfg.AnswerTTL, fields: fields, engine: e})
 		}
 		d.Latency = time.Since(started)
 		out[i] = d
@@ -93,8 +93,8 @@ type asking struct {
 	answerTTL time.Duration
 	// fields asks what the subject may do with the fields as well.
 	fields bool
-	// failed is told of policies that could not be judged, nil for nobody.
-	failed func(ctx context.Context, d *Decision, kind string, err error)
+	// engine counts policies that could not be judged, nil for nobody.
+	engine *Engine
 }
 
 // decide runs the steps.
@@ -117,11 +117,10 @@ func (d *Decision) decide(ctx context.Context, subject *Subject, a asking) {
 
 	var (
 		nodeBuf    [8]uuid.UUID
-		roleBuf    [64]int32
 		outcomeBuf [4]outcome
 	)
 	x := inquiry{ask: a, d: d, s: s, q: q, subject: subject, node: s.Find(q.Type, q.ID)}
-	x.held = s.held(direct, roleBuf[:0])
+	d.held = s.held(direct)
 	x.target = grants.Target{Type: q.Type, ID: q.ID, HasID: q.ID != ""}
 	if x.node != nil {
 		x.target.ID = x.node.Code

@@ -22,8 +22,6 @@ type inquiry struct {
 	subject *Subject
 	// node is the registered node that is asked about, nil for none.
 	node *Resource
-	// held are the subject's roles and groups, direct or not, ascending.
-	held []int32
 	// target is the question for the index of permissions, without the action.
 	target grants.Target
 	// env is what conditions read, made when one is met; of one action at a time.
@@ -58,7 +56,7 @@ func (x *inquiry) run(ctx context.Context, outcomes []outcome) error {
 		o := &outcomes[i]
 		x.target.Action = o.action
 		var buf [16]*grants.Grant
-		x.settle(o, x.s.Grants.Candidates(buf[:0], x.held, &x.target))
+		x.settle(o, x.s.Grants.Candidates(buf[:0], x.d.held, &x.target))
 		if o.code == "" && !x.inState(o.action) {
 			o.code, o.matched = WorkflowState, nil
 		}
@@ -89,8 +87,8 @@ func (x *inquiry) environment(action string) *condition.Env {
 	return x.env
 }
 
-// held appends to buf the positions of everything reached from direct, ascending.
-func (s *Snapshot) held(direct, buf []int32) []int32 {
+// held returns the positions of everything reached from direct, ascending.
+func (s *Snapshot) held(direct []int32) []int32 {
 	switch len(direct) {
 	case 0:
 		return nil
@@ -108,10 +106,15 @@ func (s *Snapshot) held(direct, buf []int32) []int32 {
 			seen[i/64] |= 1 << (i % 64)
 		}
 	}
+	n := 0
+	for _, set := range seen {
+		n += bits.OnesCount64(set)
+	}
+	held := make([]int32, 0, n)
 	for word, set := range seen {
 		for ; set != 0; set &= set - 1 {
-			buf = append(buf, int32(word*64+bits.TrailingZeros64(set))) //nolint:gosec // below Graph.Len
+			held = append(held, int32(word*64+bits.TrailingZeros64(set))) //nolint:gosec // below Graph.Len
 		}
 	}
-	return buf
+	return held
 }

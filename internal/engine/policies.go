@@ -171,8 +171,8 @@ func (x *inquiry) void(ctx context.Context, o *outcome, kind string, err error) 
 
 // failed tells whoever counts failures of policies.
 func (x *inquiry) failed(ctx context.Context, kind string, err error) {
-	if x.ask.failed != nil {
-		x.ask.failed(ctx, x.d, kind, err)
+	if x.ask.engine != nil {
+		x.ask.engine.policiesFailed(ctx, x.d, kind, err)
 	}
 }
 
@@ -205,8 +205,8 @@ func (x *inquiry) facts() (*policy.Facts, error) {
 
 // roleNames are those of the roles held, ascending, each once.
 func (x *inquiry) roleNames() []string {
-	names := make([]string, 0, len(x.held))
-	for _, at := range x.held {
+	names := make([]string, 0, len(x.d.held))
+	for _, at := range x.d.held {
 		if r := x.s.roles[at]; r != nil {
 			names = append(names, r.Name)
 		}

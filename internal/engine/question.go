@@ -103,7 +103,9 @@ type Decision struct {
 	// direct are the subject's own nodes that are valid at the moment of the
 	// question.
 	direct []int32
-	now    time.Time
+	// held are those and everything that they imply, ascending.
+	held []int32
+	now  time.Time
 	// env is nil if no candidate has conditions.
 	env *condition.Env
 }

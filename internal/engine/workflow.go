@@ -89,7 +89,7 @@ func (x *inquiry) inState(action string) bool {
 		return false
 	}
 	actions, limited := w.actions[state]
-	return !limited || actions[action].includes(x.held) || actions[grants.AnyAction].includes(x.held)
+	return !limited || actions[action].includes(x.d.held) || actions[grants.AnyAction].includes(x.d.held)
 }
 
 // workflow returns the workflow of the registered node with its own state, or of
