@@ -220,6 +220,9 @@ func (s *matrixServer) verdict(t testing.TB, a *answered, c *enginetest.Case) *e
 		Obligations: enginetest.Objects(a.Obligations), Chain: a.ApprovalChainID, Request: a.ApprovalRequestID,
 		Levels: enginetest.Canonical(a.ApprovalLevels), Fields: a.FieldPermissions,
 	}
+	if v.Fields == nil { // as of a type without fields
+		v.Fields = map[string]map[string]string{}
+	}
 	for _, r := range a.MatchedRoles {
 		v.Roles, v.Paths = append(v.Roles, r.Name), append(v.Paths, r.Path)
 	}

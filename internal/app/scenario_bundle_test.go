@@ -86,7 +86,7 @@ func TestBundle_IsTheSameUntilSomethingChanges(t *testing.T) {
 	require.NotEqual(t, tag, changed.header.Get("ETag"))
 }
 
-// publish makes modules of tenant alpha live.
+// publishSet makes modules of tenant alpha live.
 func (w *world) publishSet(texts map[string]string) {
 	w.t.Helper()
 	var live []map[string]string

@@ -155,7 +155,7 @@ func (w *World) levels(t *Tenant, c *Chain) json.RawMessage {
 		Level     int                   `json:"level"`
 		Approvers map[string][]approver `json:"approvers"`
 		Timeout   int                   `json:"timeout_hours"`
-		Final     bool                  `json:"final"`
+		Final     bool                  `json:"final,omitempty"`
 	}
 	var levels []level
 	for i, list := range lists {
