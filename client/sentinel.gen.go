@@ -243,6 +243,12 @@ const (
 	ManifestVersionN1 ManifestVersion = 1
 )
 
+// Defines values for ManifestApprovalChainMode.
+const (
+	ManifestApprovalChainModeEscalation ManifestApprovalChainMode = "escalation"
+	ManifestApprovalChainModeGate       ManifestApprovalChainMode = "gate"
+)
+
 // Defines values for ManifestChangeAction.
 const (
 	ManifestChangeActionCreate ManifestChangeAction = "create"
@@ -252,13 +258,14 @@ const (
 
 // Defines values for ManifestChangeKind.
 const (
-	ManifestChangeKindField      ManifestChangeKind = "field"
-	ManifestChangeKindGroup      ManifestChangeKind = "group"
-	ManifestChangeKindMenu       ManifestChangeKind = "menu"
-	ManifestChangeKindPermission ManifestChangeKind = "permission"
-	ManifestChangeKindResource   ManifestChangeKind = "resource"
-	ManifestChangeKindRole       ManifestChangeKind = "role"
-	ManifestChangeKindSetting    ManifestChangeKind = "setting"
+	ManifestChangeKindApprovalChain ManifestChangeKind = "approval_chain"
+	ManifestChangeKindField         ManifestChangeKind = "field"
+	ManifestChangeKindGroup         ManifestChangeKind = "group"
+	ManifestChangeKindMenu          ManifestChangeKind = "menu"
+	ManifestChangeKindPermission    ManifestChangeKind = "permission"
+	ManifestChangeKindResource      ManifestChangeKind = "resource"
+	ManifestChangeKindRole          ManifestChangeKind = "role"
+	ManifestChangeKindSetting       ManifestChangeKind = "setting"
 )
 
 // Defines values for ManifestPermissionEffect.
@@ -1906,6 +1913,9 @@ type ListMeta struct {
 
 // Manifest defines model for Manifest.
 type Manifest struct {
+	// ApprovalChains Who must agree to what, level by level.
+	ApprovalChains []ManifestApprovalChain `json:"approval_chains,omitempty"`
+
 	// Fields Field definitions of the tenant, each named by entity_type and field_name.
 	Fields []FieldSpec `json:"fields,omitempty"`
 
@@ -1942,6 +1952,80 @@ type ManifestApplyRequest struct {
 
 	// Prune Delete what the sections that are given do not list. Default false.
 	Prune *bool `json:"prune,omitempty"`
+}
+
+// ManifestApprovalChain defines model for ManifestApprovalChain.
+type ManifestApprovalChain struct {
+	// ApprovalLevels Who must agree, level by level.
+	ApprovalLevels []ManifestChainLevel `json:"approval_levels"`
+
+	// AutoApproveConditions Where they hold, nobody is asked. Default: none.
+	AutoApproveConditions map[string]interface{} `json:"auto_approve_conditions,omitempty"`
+	Description           *string                `json:"description,omitempty"`
+
+	// IsActive Default true.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// MaxDurationHours The longest time for which an approval grants. Default: no limit.
+	MaxDurationHours *int64 `json:"max_duration_hours,omitempty"`
+
+	// Mode gate: a permission and an approval. escalation: a permission or an approval. Default gate.
+	Mode *ManifestApprovalChainMode `json:"mode,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ResourcePattern Which ids of the type, as type:glob or the glob alone. Default *.
+	ResourcePattern *string `json:"resource_pattern,omitempty"`
+
+	// ResourceType The type it guards, * for every type but api, or role for requests for roles.
+	ResourceType string `json:"resource_type"`
+}
+
+// ManifestApprovalChainMode gate: a permission and an approval. escalation: a permission or an approval. Default gate.
+type ManifestApprovalChainMode string
+
+// ManifestChainApprover defines model for ManifestChainApprover.
+type ManifestChainApprover struct {
+	// Min How many people of the role. Default 1.
+	Min *int64 `json:"min,omitempty"`
+
+	// Role Either a role, named as groups name them, or a user.
+	Role *string `json:"role,omitempty"`
+
+	// User The e-mail address of a person of the tenant, or their id.
+	User *string `json:"user,omitempty"`
+}
+
+// ManifestChainApprovers defines model for ManifestChainApprovers.
+type ManifestChainApprovers struct {
+	// AllOf Each of them must be met, a person counting for one only.
+	AllOf []ManifestChainApprover `json:"all_of,omitempty"`
+
+	// AnyOf One of them must be met.
+	AnyOf []ManifestChainApprover `json:"any_of,omitempty"`
+}
+
+// ManifestChainLevel defines model for ManifestChainLevel.
+type ManifestChainLevel struct {
+	// ApproverRole In short for approvers with one role.
+	ApproverRole *string                 `json:"approver_role,omitempty"`
+	Approvers    *ManifestChainApprovers `json:"approvers,omitempty"`
+
+	// EscalateToLevel A later level, which decides in place of this one when its time is over.
+	EscalateToLevel *int64 `json:"escalate_to_level,omitempty"`
+
+	// Final Whoever agrees here ends the chain. The last level always does.
+	Final *bool `json:"final,omitempty"`
+
+	// Level 1 for the first, each one more than the one before.
+	Level int64 `json:"level"`
+
+	// MinApprovals With approver_role: how many of them. Default 1.
+	MinApprovals *int64 `json:"min_approvals,omitempty"`
+
+	// TimeoutHours How long the level waits. Default: the server's APPROVAL_TIMEOUT_HOURS.
+	TimeoutHours *int64 `json:"timeout_hours,omitempty"`
 }
 
 // ManifestChange defines model for ManifestChange.

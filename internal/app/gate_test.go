@@ -24,8 +24,8 @@ func newGated(t *testing.T, change ...func(*app.Config)) *world {
 	w.person("sailor", "admin", "", "ALPHA", "")
 	w.make("", "admin", "", "/groups/$ops/users", `{"user_ids":["$sailor"]}`)
 	const level = `[{"level":1,"approvers":{"any_of":[{"role":"$%s","min":1}]},"timeout_hours":48,"final":true}]`
-	w.chain("chain", "alpha", "vessel", "vessel:secret*", "gate", fmt.Sprintf(level, "bosses"))
-	w.chain("chain_b", "beta", "vessel", "vessel:*", "gate", fmt.Sprintf(level, "reader_b"))
+	w.levels("chain", "alpha", "vessel", "vessel:secret*", "gate", fmt.Sprintf(level, "bosses"))
+	w.levels("chain_b", "beta", "vessel", "vessel:*", "gate", fmt.Sprintf(level, "reader_b"))
 	w.settle()
 	return w
 }

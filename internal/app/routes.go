@@ -45,11 +45,10 @@ func (a *App) register() {
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
 	(&approvalchain.Service{Write: a.writer, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
-	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
 	requests := accessrequest.New(accessrequest.Config{Write: a.writer, Queue: a.queue, Outbox: a.outbox, PublicURL: a.cfg.PublicURL, Logger: a.log})
 	requests.Register(a.api)
 	(&decision.Service{Engine: a.engine, Open: requests.Open}).Register(a.api)
-	bundle.New(a.engine, a.library).Register(a.api)
+	(&manifest.Service{Write: a.writer, Authorize: a.authorize, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,

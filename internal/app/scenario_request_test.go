@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +13,9 @@ import (
 // in is a moment so long from now, for a body.
 func in(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 
-// chain makes an active approval chain in a tenant, past the route that would
+// levels makes an active approval chain in a tenant, past the route that would
 // judge who writes it.
-func (w *world) chain(name, tenant, typ, pattern, mode, levels string) {
+func (w *world) levels(name, tenant, typ, pattern, mode, levels string) {
 	w.t.Helper()
 	var id string
 	err := w.owner.QueryRow(w.t.Context(), `INSERT INTO sentinel.approval_chains (tenant_id, name, resource_type, resource_pattern, mode, approval_levels, max_duration_hours)
@@ -39,11 +40,11 @@ func (w *world) requests() {
 	for _, p := range [][2]string{{"asker", ""}, {"lead", `"$leads"`}, {"second", `"$leads"`}, {"head", `"$heads"`}, {"deputy", ""}, {"onlooker", `"$reading"`}} {
 		w.person(p[0], "admin", "", "ALPHA", p[1])
 	}
-	w.chain("vessels", "alpha", "vessel", "vessel:*", "gate", `[
+	w.levels("vessels", "alpha", "vessel", "vessel:*", "gate", `[
 		{"level":1,"approvers":{"all_of":[{"role":"$leads","min":2}]},"timeout_hours":24,"escalate_to_level":2},
 		{"level":2,"approvers":{"any_of":[{"role":"$heads","min":1},{"user":"$admin","min":1}]},"timeout_hours":24}]`)
-	w.chain("roles", "alpha", "role", "role:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$leads","min":1}]},"timeout_hours":24}]`)
-	w.chain("vessels_b", "beta", "vessel", "vessel:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$reader_b","min":1}]},"timeout_hours":24}]`)
+	w.levels("roles", "alpha", "role", "role:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$leads","min":1}]},"timeout_hours":24}]`)
+	w.levels("vessels_b", "beta", "vessel", "vessel:*", "gate", `[{"level":1,"approvers":{"any_of":[{"role":"$reader_b","min":1}]},"timeout_hours":24}]`)
 	w.make("request", "asker", "", "/access-requests", askFor("mv-aurora", "scrap", ""))
 	w.make("request_b", "admin_b", "", "/access-requests", askFor("mv-aurora", "scrap", ""))
 	w.make("delegation", "head", "", "/access-requests/delegations", `{"delegate":"$deputy","to":"`+in(time.Hour)+`"}`)
@@ -150,7 +151,7 @@ func requestScenarios() []scenario {
 		{name: "what waits for the delegate", as: "deputy", route: pending, status: 200, want: map[string]any{"meta.pagination.total": 1, "data.0.id": "$request"}},
 		{name: "revoke what is not approved", as: "asker", route: revoke, path: "/access-requests/$request/revoke", status: 409, code: "CONFLICT"},
 		{name: "last approval by a delegate", as: "deputy", route: approve, path: "/access-requests/$request/approve", status: 200, want: map[string]any{"data.status": "approved", "data.approvals.2.approver_id": "$deputy", "data.approvals.2.delegated_from": "$head", "data.deciders.0": nil, "data.level_due_at": nil}, audit: []string{"access_request.approve success"}, writes: said},
-		{name: "approve what is decided", as: "head", route: approve, path: "/access-requests/$request/approve", status: 404},
+		{name: "approve what is decided", as: "head", route: approve, path: "/access-requests/$request/approve", status: 409, code: "CONFLICT"},
 		{name: "cancel what is decided", as: "asker", route: cancel, path: "/access-requests/$request/cancel", status: 409, code: "CONFLICT"},
 		{name: "a stranger revokes", as: "plain", route: revoke, path: "/access-requests/$request/revoke", status: 404},
 		{name: "a reader revokes", as: "onlooker", route: revoke, path: "/access-requests/$request/revoke", status: 403, audit: []string{"access_request.revoke denied"}},
@@ -164,6 +165,11 @@ func requestScenarios() []scenario {
 		{name: "there is nowhere to pass on to", as: "head", route: pass, path: "/access-requests/$again/escalate", status: 409, code: "CONFLICT"},
 		{name: "deny", as: "head", route: deny, path: "/access-requests/$again/deny", body: `{"comments":"not today"}`, status: 200, want: map[string]any{"data.status": "denied"}, audit: []string{"access_request.deny success"}, writes: said},
 		{name: "pass on by permission", as: "admin", route: pass, path: "/access-requests/$painting/escalate", status: 403, audit: []string{"access_request.escalate denied"}},
+		{name: "an administrator asks for nobody's decision", as: "admin", route: pass, path: "/access-requests/$absent/escalate", status: 404},
+		{name: "ask for a lighter one", as: "asker", route: ask, body: askFor("mv-light", "paint", ""), status: 201, save: "light", audit: []string{"access_request.create success"}, writes: asked},
+		{name: "pass on another's by permission", as: "admin", route: pass, path: "/access-requests/$light/escalate", status: 200, want: map[string]any{"data.current_level": 2, "data.approvals.0.approver_id": "$admin"}, audit: []string{"access_request.escalate success"}, writes: said},
+		{name: "whoever passed on has had their say", as: "admin", route: approve, path: "/access-requests/$light/approve", status: 409, code: "CONFLICT"},
+		{name: "cancel by permission", as: "admin", route: cancel, path: "/access-requests/$light/cancel", status: 200, audit: []string{"access_request.cancel success"}, writes: asked},
 		{name: "whoever would gain takes it back", as: "plain", route: cancel, path: "/access-requests/$painting/cancel", status: 200, want: map[string]any{"data.status": "cancelled"}, audit: []string{"access_request.cancel success"}, writes: asked},
 
 		{name: "ask for a role", as: "asker", route: ask, body: role("$inspector", `,"expires_at":"`+in(time.Hour)+`"`), status: 201, save: "role_request", want: map[string]any{"data.request_type": "role", "data.request_details.role_id": "$inspector", "data.chain_id": "$roles"}, audit: []string{"access_request.create success"}, writes: asked},
@@ -201,7 +207,7 @@ func TestScenarios_Requests(t *testing.T) {
 	}
 }
 
-// decidedBy approves or denies and returns the answer.
+// decide approves, denies or does what else the verb says, and returns the answer.
 func (w *world) decide(as, verb, id string) *response {
 	w.t.Helper()
 	return w.do(request{as: as, method: http.MethodPost, path: "/access-requests/" + id + "/" + verb})
@@ -226,4 +232,114 @@ func TestRequests_AreFewForOnePerson(t *testing.T) {
 	require.Contains(t, got.at("error.message"), "20 requests wait")
 	require.Equal(t, http.StatusOK, w.decide("asker", "cancel", "$request").status)
 	w.ask("asker", askFor("mv-last", "read", ""))
+}
+
+// Without the feature every call of the section is refused, to administrators
+// too.
+func TestRequests_AreAFeature(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	got := w.do(request{as: "operator", method: http.MethodPatch, path: "/tenants/$alpha", body: `{"features":["navigation"]}`})
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	for route, e := range requestExamples() {
+		method, _, _ := strings.Cut(route, " ")
+		w.unchanged(t, func() {
+			got := w.do(request{as: "admin", method: method, path: e.path, body: e.body})
+			require.Equal(t, http.StatusForbidden, got.status, "%s: %s", route, got.body)
+			require.Equal(t, "FEATURE_DISABLED", got.at("error.code"), route)
+		})
+	}
+}
+
+// TestRequests_WriteToWhoIsToDecide follows the mails of one request: to those
+// who may decide it at each level, then to whoever asked.
+func TestRequests_WriteToWhoIsToDecide(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	sent := func(subject string, to ...string) {
+		t.Helper()
+		var got []letter
+		require.Eventually(t, func() bool {
+			got = slices.DeleteFunc(w.letters(), func(l letter) bool { return l.Subject != subject || !strings.HasSuffix(l.To, "@alpha.example") })
+			return len(got) == len(to)
+		}, 10*time.Second, 20*time.Millisecond, "%s: %v", subject, w.letters())
+		for i := range to {
+			to[i] += "@alpha.example"
+		}
+		var addresses []string
+		for _, l := range got {
+			addresses = append(addresses, l.To)
+			require.Contains(t, l.Text, "scrap on vessel mv-aurora")
+			require.Contains(t, l.Text, "GET /api/v1/access-requests/{id}:\n"+w.ids["request"]+"\n")
+			require.NotContains(t, l.Text, "look after her", "what people write is for those who log in")
+		}
+		require.ElementsMatch(t, to, addresses)
+	}
+	const waits = "A request waits for your decision"
+	sent(waits, "lead", "second")
+	w.approves(t, "lead", "$request")
+	w.approves(t, "second", "$request")
+	sent(waits, "lead", "second", "admin", "head", "deputy")
+	w.approves(t, "head", "$request")
+	sent("Your request was approved", "asker")
+	require.Equal(t, http.StatusOK, w.decide("asker", "revoke", "$request").status)
+	sent("Your access was revoked", "asker")
+}
+
+// A role that was asked for is not lost by whoever gives it up, where the tenant
+// would be without an administrator.
+func TestRequests_LeaveAnAdministrator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	w.levels("administration", "alpha", "role", "role:tenant_admin", "gate", `[{"level":1,"approvers":{"any_of":[{"user":"$lead","min":1}]},"timeout_hours":1}]`)
+	w.exec("UPDATE sentinel.approval_chains SET max_duration_hours = NULL WHERE id = $1", w.ids["administration"])
+	role := `{"request_type":"role","request_details":{"role_id":"$tenant_admin"},"justification":"x"}`
+	w.ids["administers"] = w.ask("asker", role)
+	w.approves(t, "lead", "$administers")
+	got := w.do(request{as: "asker", method: http.MethodPost, path: "/access-requests", body: role})
+	require.Equal(t, http.StatusConflict, got.status, "they have it: %s", got.body)
+	require.Equal(t, http.StatusNoContent, w.do(request{as: "asker", method: http.MethodDelete, path: "/users/$admin/roles/$tenant_admin"}).status)
+	for _, who := range []string{"asker", "lead"} {
+		got := w.decide(who, "revoke", "$administers")
+		require.Equal(t, http.StatusConflict, got.status, "%s: %s", who, got.body)
+	}
+	require.Equal(t, []string{"approved"}, w.column(t, "SELECT status FROM sentinel.access_requests WHERE id = $1", w.ids["administers"]))
+	w.make("", "asker", "", "/users/$admin/roles", `{"role_id":"$tenant_admin"}`)
+	require.Equal(t, http.StatusOK, w.decide("lead", "revoke", "$administers").status)
+}
+
+// An assignment that lasts longer than what was approved stays, one that ends
+// before is replaced, and a role that cannot be given any more is not.
+func TestRequests_GiveARoleForItsTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	ask := func(name, until string) {
+		w.ids[name] = w.ask("asker", `{"request_type":"role","request_details":{"role_id":"$reader"},"justification":"x","expires_at":"`+until+`"}`)
+	}
+	assigned := func() []string {
+		return w.column(t, "SELECT to_char(expires_at - now(), 'HH24') || ' ' || (source_request_id IS NOT NULL) FROM sentinel.user_roles WHERE user_id = $1", w.ids["asker"])
+	}
+	w.make("", "admin", "", "/users/$asker/roles", `{"role_id":"$reader","expires_at":"`+in(10*time.Hour+time.Minute)+`"}`)
+	ask("shorter", in(2*time.Hour))
+	w.approves(t, "lead", "$shorter")
+	require.Equal(t, []string{"10 false"}, assigned())
+	require.Equal(t, http.StatusOK, w.decide("asker", "revoke", "$shorter").status)
+	require.Equal(t, []string{"10 false"}, assigned(), "what was not given by the request is not taken with it")
+
+	ask("longer", in(20*time.Hour+time.Minute))
+	w.approves(t, "lead", "$longer")
+	require.Equal(t, []string{"20 true"}, assigned())
+	require.Equal(t, http.StatusOK, w.decide("admin", "revoke", "$longer").status)
+	require.Empty(t, assigned())
+
+	ask("late", in(time.Hour))
+	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPatch, path: "/roles/$reader", body: `{"is_assignable":false}`}).status)
+	require.Equal(t, http.StatusConflict, w.decide("lead", "approve", "$late").status)
+	require.Empty(t, assigned())
+	got := w.do(request{as: "plain", method: http.MethodPost, path: "/access-requests", body: `{"request_type":"role","request_details":{"role_id":"$reader"},"justification":"x"}`})
+	require.Equal(t, http.StatusConflict, got.status, "%s", got.body)
 }

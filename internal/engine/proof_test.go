@@ -13,9 +13,9 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
 )
 
-// guarded is a tenant in which Ada may read papers, those of the chain only with
+// selfApproving is a tenant in which Ada may read papers, those of the chain only with
 // an approval, which conditions give to her.
-func guarded(t *testing.T, prove func(context.Context, []engine.AutoApproval) error) (w *tenanttest.World, tenant, ada uuid.UUID) {
+func selfApproving(t *testing.T, prove func(context.Context, []engine.AutoApproval) error) (w *tenanttest.World, tenant, ada uuid.UUID) {
 	t.Helper()
 	t.Parallel()
 	w = tenanttest.New(t, dbtest.New(t), engine.Config{AutoApprove: true, Prove: prove})
@@ -32,7 +32,7 @@ VALUES ($1, 'papers', 'paper', 'secret*', '[{"level":1,"approvers":{"any_of":[{"
 
 func TestProve_IsToldOfWhatConditionsOpened(t *testing.T) {
 	var told []engine.AutoApproval
-	w, tenant, ada := guarded(t, func(_ context.Context, opened []engine.AutoApproval) error {
+	w, tenant, ada := selfApproving(t, func(_ context.Context, opened []engine.AutoApproval) error {
 		told = append(told, opened...)
 		return nil
 	})
@@ -60,7 +60,7 @@ func TestProve_IsToldOfWhatConditionsOpened(t *testing.T) {
 }
 
 func TestProve_WithholdsWhatCannotBeWrittenDown(t *testing.T) {
-	w, tenant, ada := guarded(t, func(context.Context, []engine.AutoApproval) error { return errors.New("no room") })
+	w, tenant, ada := selfApproving(t, func(context.Context, []engine.AutoApproval) error { return errors.New("no room") })
 	ask := func(id string) *engine.Question {
 		return &engine.Question{TenantID: tenant, UserID: ada, Type: "paper", ID: id, Action: "read"}
 	}
