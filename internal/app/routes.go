@@ -49,6 +49,7 @@ func (a *App) register() {
 	requests.Register(a.api)
 	(&decision.Service{Engine: a.engine, Open: requests.Open}).Register(a.api)
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
+	bundle.New(a.engine, a.library).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
