@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -49,14 +50,11 @@ func (a *agents) Decide(t testing.TB, c *Case) (*Verdict, error) {
 		}
 		a.tenants[c.TenantID()] = stock
 	}
-	answer, err := stock.Decide(t.Context(), input(c.Question()), c.Now)
+	v, err := stock.Ask(t.Context(), c.Question(), c.Now)
 	if err != nil && c.Fails {
 		return NotEvaluated(), nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return verdict(&answer), nil
+	return v, err
 }
 
 // Agent starts a stock OPA with a tenant's bundle, of which the subjects are as
@@ -72,4 +70,13 @@ func Agent(ctx context.Context, t testing.TB, l *policy.Library, doc *policy.Doc
 		return nil, err
 	}
 	return StockOPA(t, bundle.Bytes()), nil
+}
+
+// Ask puts a question of the engine to the process.
+func (s *Stock) Ask(ctx context.Context, q *engine.Question, now time.Time) (*Verdict, error) {
+	answer, err := s.Decide(ctx, input(q), now)
+	if err != nil {
+		return nil, err
+	}
+	return verdict(&answer), nil
 }
