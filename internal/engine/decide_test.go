@@ -210,7 +210,6 @@ func TestDecide_DoesNotEvaluateWithWhatDoesNotCompile(t *testing.T) {
 	for name, sql := range map[string]string{
 		"conditions": `UPDATE sentinel.permissions SET conditions = '{"a": {"nonsense": 1}}' WHERE tenant_id = $1`,
 		"pattern":    `UPDATE sentinel.permissions SET resource_path = E'vessel/a\\b' WHERE tenant_id = $1`,
-		"fields":     `UPDATE sentinel.permissions SET field_permissions = '{"name": 1}' WHERE tenant_id = $1`,
 		"a chain":    `INSERT INTO sentinel.approval_chains (tenant_id, name, resource_type, resource_pattern, approval_levels) VALUES ($1, 'x', 'vessel', 'port:*', '[]')`,
 		"auto":       `INSERT INTO sentinel.approval_chains (tenant_id, name, resource_type, approval_levels, auto_approve_conditions) VALUES ($1, 'x', 'port', '[]', '{"a": {"nonsense": 1}}')`,
 		"time zone":  `UPDATE sentinel.tenants SET time_zone = 'Nowhere/Land' WHERE id = $1`,

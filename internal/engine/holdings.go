@@ -37,10 +37,14 @@ func (s *Snapshot) positions(keys []string) []int32 {
 	return out
 }
 
+// Reached returns the positions of the named nodes and of all that they imply,
+// ascending.
+func (s *Snapshot) Reached(keys []string) []int32 { return s.reach(s.positions(keys)) }
+
 // Implied returns every permission that a holder of the named nodes has.
 func (s *Snapshot) Implied(keys []string) []*grants.Grant {
 	var out []*grants.Grant
-	for _, i := range s.reach(s.positions(keys)) {
+	for _, i := range s.Reached(keys) {
 		out = append(out, s.Grants.OfRole(i)...)
 	}
 	return out
@@ -101,7 +105,7 @@ func (s *Snapshot) SystemRoles(names ...string) []string {
 // Reaches reports whether a holder of one of the named nodes has the named
 // system role.
 func (s *Snapshot) Reaches(keys []string, systemRole string) bool {
-	return slices.ContainsFunc(s.reach(s.positions(keys)), func(i int32) bool {
+	return slices.ContainsFunc(s.Reached(keys), func(i int32) bool {
 		return s.roles[i] != nil && s.roles[i].IsSystem && s.roles[i].Name == systemRole
 	})
 }

@@ -281,6 +281,9 @@ func TestSurvey_SaysNothingOfFields(t *testing.T) {
 	w.SQL(`INSERT INTO sentinel.field_definitions (tenant_id, entity_type, field_name, field_type, is_active) VALUES ($1, 'vessel', 'old', 'core', false)`, w.tenant)
 	q := &engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel", ID: "v-1", Action: "sail"}
 	require.Equal(t, map[string]map[string]string{"core": {"name": "read"}, "platform_dynamic": {"code": "hidden"}}, w.Engine.Decide(t.Context(), q).Fields)
+	w.SQL(`UPDATE sentinel.permissions SET field_permissions = '{"name": ["write"]}' WHERE tenant_id = $1`, w.tenant)
+	w.refresh(t)
+	require.Equal(t, "hidden", w.Engine.Decide(t.Context(), q).Fields["core"]["name"], "what cannot be read hides")
 	require.Nil(t, w.Engine.Survey(t.Context(), []*engine.Question{q})[0].Fields)
 	doc, err := w.Engine.Document(t.Context(), w.tenant, 10)
 	require.NoError(t, err)

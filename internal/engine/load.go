@@ -256,6 +256,24 @@ func (l *loader) compile(rows []ownedPermission, inherited bool) error {
 	return nil
 }
 
+// fieldsOf reads what a permission says of fields, nil for nothing. A word that is
+// none of the three hides the field.
+func fieldsOf(raw json.RawMessage) (map[string]string, error) {
+	members, err := object(raw)
+	if err != nil || len(members) == 0 {
+		return nil, err
+	}
+	out := make(map[string]string, len(members))
+	for name, value := range members {
+		to, _ := value.(string)
+		if to != readableField && to != writableField {
+			to = hiddenField
+		}
+		out[name] = to
+	}
+	return out, nil
+}
+
 // CompileGrant compiles a stored permission. One that no longer compiles fails
 // the whole graph: a deny that is skipped would be a wrong "allowed".
 func CompileGrant(p *models.Permission) (*grants.Grant, error) {
@@ -263,10 +281,9 @@ func CompileGrant(p *models.Permission) (*grants.Grant, error) {
 		ID: p.ID, TenantID: p.TenantID, Name: p.Name, Effect: grants.Effect(p.Effect),
 		Actions: p.Actions, ResourceType: p.ResourceType, FieldPermissions: json.RawMessage(p.FieldPermissions),
 	}
-	if raw := g.FieldPermissions; len(raw) > 0 && string(raw) != "{}" {
-		if err := json.Unmarshal(raw, &g.Fields); err != nil {
-			return nil, fmt.Errorf("permission %s: field_permissions: %w", p.ID, err)
-		}
+	var err error
+	if g.Fields, err = fieldsOf(g.FieldPermissions); err != nil {
+		return nil, fmt.Errorf("permission %s: field_permissions: %w", p.ID, err)
 	}
 	if p.ResourceID != nil {
 		g.Node = *p.ResourceID

@@ -29,7 +29,7 @@ type policySet struct {
 }
 
 // errNotCompiled is of policies that were read and not compiled.
-var errNotCompiled = errors.New("the policies are not compiled")
+var errNotCompiled = errors.New("the policies are not compiled: there is no library to compile them with")
 
 // policies reads what is live of the tenant's policies, unless it is known.
 func (l *loader) policies() error {

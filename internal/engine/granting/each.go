@@ -164,7 +164,7 @@ func (e *each) toHand(key string) []string {
 // has gone without what it gives away.
 func (e *each) givesUp(direct, handed []string) bool {
 	left := slices.DeleteFunc(slices.Clone(direct), func(key string) bool { return slices.Contains(handed, key) })
-	return !more(e.own, e.before.Implied(left), restrains)
+	return !more(e.own, weigh(e.before, left), restrains)
 }
 
 // IsAdministrator reports whether an account with one of the nodes is, as far as

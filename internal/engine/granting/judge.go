@@ -65,7 +65,7 @@ type Judge struct {
 	priority int
 	before   *engine.Snapshot
 	// own is what the actor's account had in this tenant, whatever its validity.
-	own []*grants.Grant
+	own []weighed
 	had administrators
 	// graph is the tenant's graph_revision before the write.
 	graph int64

@@ -346,3 +346,20 @@ func TestRefused_NamesNoMoreThanTwenty(t *testing.T) {
 	require.Equal(t, "and 5 more", missing[20])
 	require.True(t, strings.HasPrefix(missing[0], "thing"))
 }
+
+// Of two equally specific permissions the higher priority of the roles that own
+// them decides: a restraint that is held by a lower role only weighs less.
+func TestGranting_GivingUpTheWeightOfARestraintIsAGain(t *testing.T) {
+	w := setup(t)
+	heavy, light := w.Role(w.tenant, "heavy", 70, uuid.UUID{}), w.Role(w.tenant, "light", 5, uuid.UUID{})
+	deny := w.Permission(w.tenant, heavy, "crane/*", "deny", "", "use")
+	w.Own(w.tenant, light, deny)
+	w.Assign(w.tenant, w.manager, heavy)
+	w.Assign(w.tenant, w.manager, light)
+	giveUp := w.unassign(w.manager, heavy)
+	giveUp.change.Removal = true
+	w.SQL(`UPDATE sentinel.tenants SET settings = '{"conflict_resolution": "most_specific"}' WHERE id = $1`, w.tenant)
+	w.refused(w.manager, giveUp, "the deny by the role of the lower priority may lose against an allow of one between")
+	w.SQL(`UPDATE sentinel.tenants SET settings = '{}' WHERE id = $1`, w.tenant)
+	w.accepted(w.manager, giveUp, "any deny wins")
+}

@@ -10,14 +10,36 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
+// weighed is a permission as an account has it by one of its roles.
+type weighed struct {
+	*grants.Grant
+	// priority is the role's where that decides between an allow and a deny, else 0.
+	priority int
+}
+
 // ownGrants returns what the actor's account has in the tenant, whatever the
 // validity of its assignments. That is nothing for an actor of another tenant.
-func (j *Judge) ownGrants(tx *db.Tx, s *engine.Snapshot) ([]*grants.Grant, error) {
+func (j *Judge) ownGrants(tx *db.Tx, s *engine.Snapshot) ([]weighed, error) {
 	nodes, err := directNodes(tx, j.tenant, []uuid.UUID{j.actor})
 	if err != nil {
 		return nil, err
 	}
-	return s.Implied(nodes), nil
+	return weigh(s, nodes), nil
+}
+
+// weigh returns what a holder of nodes has.
+func weigh(s *engine.Snapshot, nodes []string) []weighed {
+	var out []weighed
+	for _, at := range s.Reached(nodes) {
+		for _, g := range s.Grants.OfRole(at) {
+			w := weighed{Grant: g}
+			if s.Tenant.Conflict == engine.MostSpecific {
+				w.priority = s.RoleAt(at).Priority
+			}
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // gains reports whether the actor's account has an allow that it had not, or is
@@ -30,9 +52,10 @@ func (j *Judge) gains(tx *db.Tx, after *engine.Snapshot) (bool, error) {
 	return more(now, j.own, allows) || more(j.own, now, restrains), nil
 }
 
-// more reports whether list has a permission of a kind which than lacks.
-func more(list, than []*grants.Grant, kind func(*grants.Grant) bool) bool {
-	return slices.ContainsFunc(list, func(g *grants.Grant) bool {
-		return kind(g) && !slices.ContainsFunc(than, func(t *grants.Grant) bool { return same(g, t) })
+// more reports whether list has a permission of a kind which than lacks, or has
+// by roles of a lower priority only.
+func more(list, than []weighed, kind func(*grants.Grant) bool) bool {
+	return slices.ContainsFunc(list, func(g weighed) bool {
+		return kind(g.Grant) && !slices.ContainsFunc(than, func(t weighed) bool { return t.priority >= g.priority && same(g.Grant, t.Grant) })
 	})
 }
