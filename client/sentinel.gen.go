@@ -19,6 +19,24 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ApprovalChainMode.
+const (
+	ApprovalChainModeEscalation ApprovalChainMode = "escalation"
+	ApprovalChainModeGate       ApprovalChainMode = "gate"
+)
+
+// Defines values for ApprovalChainUpdateMode.
+const (
+	ApprovalChainUpdateModeEscalation ApprovalChainUpdateMode = "escalation"
+	ApprovalChainUpdateModeGate       ApprovalChainUpdateMode = "gate"
+)
+
+// Defines values for ChainInputMode.
+const (
+	ChainInputModeEscalation ChainInputMode = "escalation"
+	ChainInputModeGate       ChainInputMode = "gate"
+)
+
 // Defines values for DecisionAnswerReasonCode.
 const (
 	DecisionAnswerReasonCodeConditionFailed      DecisionAnswerReasonCode = "condition_failed"
@@ -173,6 +191,12 @@ const (
 	ManifestVersionN1 ManifestVersion = 1
 )
 
+// Defines values for ManifestApprovalChainMode.
+const (
+	ManifestApprovalChainModeEscalation ManifestApprovalChainMode = "escalation"
+	ManifestApprovalChainModeGate       ManifestApprovalChainMode = "gate"
+)
+
 // Defines values for ManifestChangeAction.
 const (
 	ManifestChangeActionCreate ManifestChangeAction = "create"
@@ -182,13 +206,14 @@ const (
 
 // Defines values for ManifestChangeKind.
 const (
-	ManifestChangeKindField      ManifestChangeKind = "field"
-	ManifestChangeKindGroup      ManifestChangeKind = "group"
-	ManifestChangeKindMenu       ManifestChangeKind = "menu"
-	ManifestChangeKindPermission ManifestChangeKind = "permission"
-	ManifestChangeKindResource   ManifestChangeKind = "resource"
-	ManifestChangeKindRole       ManifestChangeKind = "role"
-	ManifestChangeKindSetting    ManifestChangeKind = "setting"
+	ManifestChangeKindApprovalChain ManifestChangeKind = "approval_chain"
+	ManifestChangeKindField         ManifestChangeKind = "field"
+	ManifestChangeKindGroup         ManifestChangeKind = "group"
+	ManifestChangeKindMenu          ManifestChangeKind = "menu"
+	ManifestChangeKindPermission    ManifestChangeKind = "permission"
+	ManifestChangeKindResource      ManifestChangeKind = "resource"
+	ManifestChangeKindRole          ManifestChangeKind = "role"
+	ManifestChangeKindSetting       ManifestChangeKind = "setting"
 )
 
 // Defines values for ManifestPermissionEffect.
@@ -332,6 +357,25 @@ const (
 const (
 	UserResetPasswordRequestModeMail      UserResetPasswordRequestMode = "mail"
 	UserResetPasswordRequestModeTemporary UserResetPasswordRequestMode = "temporary"
+)
+
+// Defines values for ListApprovalChainsParamsOrder.
+const (
+	ListApprovalChainsParamsOrderAsc  ListApprovalChainsParamsOrder = "asc"
+	ListApprovalChainsParamsOrderDesc ListApprovalChainsParamsOrder = "desc"
+)
+
+// Defines values for ListApprovalChainsParamsSort.
+const (
+	ListApprovalChainsParamsSortCreatedAt    ListApprovalChainsParamsSort = "created_at"
+	ListApprovalChainsParamsSortName         ListApprovalChainsParamsSort = "name"
+	ListApprovalChainsParamsSortResourceType ListApprovalChainsParamsSort = "resource_type"
+)
+
+// Defines values for ListApprovalChainsParamsMode.
+const (
+	ListApprovalChainsParamsModeEscalation ListApprovalChainsParamsMode = "escalation"
+	ListApprovalChainsParamsModeGate       ListApprovalChainsParamsMode = "gate"
 )
 
 // Defines values for ListFieldDefinitionsParamsOrder.
@@ -537,6 +581,165 @@ const (
 	ListUsersParamsSortLastLogin ListUsersParamsSort = "last_login"
 )
 
+// ApprovalApproverSpec defines model for ApprovalApproverSpec.
+type ApprovalApproverSpec struct {
+	// Min How many people of the role. Default 1.
+	Min *int64 `json:"min,omitempty"`
+
+	// Role Either a role or a user.
+	Role *openapi_types.UUID `json:"role,omitempty"`
+	User *openapi_types.UUID `json:"user,omitempty"`
+}
+
+// ApprovalApproversSpec defines model for ApprovalApproversSpec.
+type ApprovalApproversSpec struct {
+	// AllOf Each of them must be met, a person counting for one only.
+	AllOf []ApprovalApproverSpec `json:"all_of,omitempty"`
+
+	// AnyOf One of them must be met.
+	AnyOf []ApprovalApproverSpec `json:"any_of,omitempty"`
+}
+
+// ApprovalChain defines model for ApprovalChain.
+type ApprovalChain struct {
+	// ApprovalLevels In their full form: approvers, and how long each waits.
+	ApprovalLevels        []ApprovalLevelSpec                   `json:"approval_levels"`
+	AutoApproveConditions interface{}                           `json:"auto_approve_conditions"`
+	CreatedAt             time.Time                             `json:"created_at"`
+	CreatedBy             nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+	Description           string                                `json:"description"`
+	ID                    openapi_types.UUID                    `json:"id"`
+	IsActive              bool                                  `json:"is_active"`
+
+	// MaxDurationHours null: no limit.
+	MaxDurationHours nullable.Nullable[int64] `json:"max_duration_hours"`
+
+	// Mode gate: a permission and an approval. escalation: a permission or an approval.
+	Mode ApprovalChainMode `json:"mode"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ResourcePattern Which ids of the type, as type:glob or the glob alone.
+	ResourcePattern string `json:"resource_pattern"`
+
+	// ResourceType The type it guards, * for every type but api, or role for requests for roles.
+	ResourceType string    `json:"resource_type"`
+	UpdatedAt    time.Time `json:"updated_at"`
+}
+
+// ApprovalChainMode gate: a permission and an approval. escalation: a permission or an approval.
+type ApprovalChainMode string
+
+// ApprovalChainApproverStatus defines model for ApprovalChainApproverStatus.
+type ApprovalChainApproverStatus struct {
+	// Eligible People who hold the role now, or 1 for a user; inactive and locked accounts and service accounts do not count.
+	Eligible int64               `json:"eligible"`
+	Min      int64               `json:"min"`
+	Role     *openapi_types.UUID `json:"role,omitempty"`
+	User     *openapi_types.UUID `json:"user,omitempty"`
+}
+
+// ApprovalChainEnvelope defines model for ApprovalChainEnvelope.
+type ApprovalChainEnvelope struct {
+	Data ApprovalChain `json:"data"`
+	Meta Meta          `json:"meta"`
+}
+
+// ApprovalChainLevelStatus defines model for ApprovalChainLevelStatus.
+type ApprovalChainLevelStatus struct {
+	Approvers []ApprovalChainApproverStatus `json:"approvers"`
+
+	// EnoughApprovers Whether there are enough people now, whoever asks left aside.
+	EnoughApprovers bool  `json:"enough_approvers"`
+	Level           int64 `json:"level"`
+
+	// Pending Requests that wait at this level.
+	Pending int64 `json:"pending"`
+}
+
+// ApprovalChainListEnvelope defines model for ApprovalChainListEnvelope.
+type ApprovalChainListEnvelope struct {
+	Data []ApprovalChain `json:"data"`
+	Meta ListMeta        `json:"meta"`
+}
+
+// ApprovalChainStatus defines model for ApprovalChainStatus.
+type ApprovalChainStatus struct {
+	IsActive bool                       `json:"is_active"`
+	Levels   []ApprovalChainLevelStatus `json:"levels"`
+
+	// MedianDecisionSeconds From the request to the approval or denial; null while there is none. What the chain's conditions approved is left out.
+	MedianDecisionSeconds nullable.Nullable[int64] `json:"median_decision_seconds"`
+
+	// Requests How many there are, by status: pending, approved, denied, expired, cancelled, revoked.
+	Requests map[string]int64 `json:"requests"`
+
+	// Waiting Requests that wait, the oldest 20.
+	Waiting []ApprovalChainWaiting `json:"waiting"`
+}
+
+// ApprovalChainStatusEnvelope defines model for ApprovalChainStatusEnvelope.
+type ApprovalChainStatusEnvelope struct {
+	Data ApprovalChainStatus `json:"data"`
+	Meta Meta                `json:"meta"`
+}
+
+// ApprovalChainUpdate defines model for ApprovalChainUpdate.
+type ApprovalChainUpdate struct {
+	// ApprovalLevels Replaces them all.
+	ApprovalLevels []ApprovalLevelSpec `json:"approval_levels,omitempty"`
+
+	// AutoApproveConditions Replaces them all. null: none.
+	AutoApproveConditions nullable.Nullable[map[string]interface{}] `json:"auto_approve_conditions,omitempty"`
+	Description           nullable.Nullable[string]                 `json:"description,omitempty"`
+	IsActive              *bool                                     `json:"is_active,omitempty"`
+
+	// MaxDurationHours null: no limit.
+	MaxDurationHours nullable.Nullable[int64] `json:"max_duration_hours,omitempty"`
+	Mode             *ApprovalChainUpdateMode `json:"mode,omitempty"`
+	Name             *string                  `json:"name,omitempty"`
+
+	// ResourcePattern null: every id.
+	ResourcePattern nullable.Nullable[string] `json:"resource_pattern,omitempty"`
+	ResourceType    *string                   `json:"resource_type,omitempty"`
+}
+
+// ApprovalChainUpdateMode defines model for ApprovalChainUpdate.Mode.
+type ApprovalChainUpdateMode string
+
+// ApprovalChainWaiting defines model for ApprovalChainWaiting.
+type ApprovalChainWaiting struct {
+	CreatedAt    time.Time          `json:"created_at"`
+	CurrentLevel int64              `json:"current_level"`
+	ID           openapi_types.UUID `json:"id"`
+
+	// LevelDueAt When the level's time is over.
+	LevelDueAt nullable.Nullable[time.Time] `json:"level_due_at"`
+}
+
+// ApprovalLevelSpec defines model for ApprovalLevelSpec.
+type ApprovalLevelSpec struct {
+	// ApproverRole In short for approvers with one role.
+	ApproverRole *openapi_types.UUID    `json:"approver_role,omitempty"`
+	Approvers    *ApprovalApproversSpec `json:"approvers,omitempty"`
+
+	// EscalateToLevel A later level, which decides in place of this one when its time is over. Without it the request expires.
+	EscalateToLevel *int64 `json:"escalate_to_level,omitempty"`
+
+	// Final Whoever agrees here ends the chain. The last level always does.
+	Final *bool `json:"final,omitempty"`
+
+	// Level 1 for the first, each one more than the one before.
+	Level int64 `json:"level"`
+
+	// MinApprovals With approver_role: how many of them. Default 1.
+	MinApprovals *int64 `json:"min_approvals,omitempty"`
+
+	// TimeoutHours How long the level waits. Default: the server's APPROVAL_TIMEOUT_HOURS.
+	TimeoutHours *int64 `json:"timeout_hours,omitempty"`
+}
+
 // AuthEmailConfirmRequest defines model for AuthEmailConfirmRequest.
 type AuthEmailConfirmRequest struct {
 	// Token From the mail.
@@ -640,6 +843,37 @@ type AuthServiceAccountTokenRequest struct {
 	// TenantID The tenant's id or code. Not needed, but held to.
 	TenantID *string `json:"tenant_id,omitempty"`
 }
+
+// ChainInput defines model for ChainInput.
+type ChainInput struct {
+	// ApprovalLevels Who must agree, level by level.
+	ApprovalLevels []ApprovalLevelSpec `json:"approval_levels"`
+
+	// AutoApproveConditions Where they hold, no person is asked. They read stored attributes and the server's clock alone. Default: none.
+	AutoApproveConditions map[string]interface{} `json:"auto_approve_conditions,omitempty"`
+	Description           *string                `json:"description,omitempty"`
+
+	// IsActive Default true. An inactive chain guards nothing, and none of its approvals counts.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// MaxDurationHours The longest time for which an approval grants. Default: no limit.
+	MaxDurationHours *int64 `json:"max_duration_hours,omitempty"`
+
+	// Mode gate: a permission and an approval. escalation: a permission or an approval.
+	Mode *ChainInputMode `json:"mode,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ResourcePattern Which ids of the type, as type:glob or the glob alone; a final * crosses segments. Of type role: role:<name>.
+	ResourcePattern *string `json:"resource_pattern,omitempty"`
+
+	// ResourceType The type it guards, * for every type but api, or role for requests for roles.
+	ResourceType string `json:"resource_type"`
+}
+
+// ChainInputMode gate: a permission and an approval. escalation: a permission or an approval.
+type ChainInputMode string
 
 // ClientTokenServiceAccount defines model for ClientTokenServiceAccount.
 type ClientTokenServiceAccount struct {
@@ -1307,6 +1541,9 @@ type ListMeta struct {
 
 // Manifest defines model for Manifest.
 type Manifest struct {
+	// ApprovalChains Who must agree to what, level by level.
+	ApprovalChains []ManifestApprovalChain `json:"approval_chains,omitempty"`
+
 	// Fields Field definitions of the tenant, each named by entity_type and field_name.
 	Fields []FieldSpec `json:"fields,omitempty"`
 
@@ -1343,6 +1580,80 @@ type ManifestApplyRequest struct {
 
 	// Prune Delete what the sections that are given do not list. Default false.
 	Prune *bool `json:"prune,omitempty"`
+}
+
+// ManifestApprovalChain defines model for ManifestApprovalChain.
+type ManifestApprovalChain struct {
+	// ApprovalLevels Who must agree, level by level.
+	ApprovalLevels []ManifestChainLevel `json:"approval_levels"`
+
+	// AutoApproveConditions Where they hold, nobody is asked. Default: none.
+	AutoApproveConditions map[string]interface{} `json:"auto_approve_conditions,omitempty"`
+	Description           *string                `json:"description,omitempty"`
+
+	// IsActive Default true.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// MaxDurationHours The longest time for which an approval grants. Default: no limit.
+	MaxDurationHours *int64 `json:"max_duration_hours,omitempty"`
+
+	// Mode gate: a permission and an approval. escalation: a permission or an approval. Default gate.
+	Mode *ManifestApprovalChainMode `json:"mode,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ResourcePattern Which ids of the type, as type:glob or the glob alone. Default *.
+	ResourcePattern *string `json:"resource_pattern,omitempty"`
+
+	// ResourceType The type it guards, * for every type but api, or role for requests for roles.
+	ResourceType string `json:"resource_type"`
+}
+
+// ManifestApprovalChainMode gate: a permission and an approval. escalation: a permission or an approval. Default gate.
+type ManifestApprovalChainMode string
+
+// ManifestChainApprover defines model for ManifestChainApprover.
+type ManifestChainApprover struct {
+	// Min How many people of the role. Default 1.
+	Min *int64 `json:"min,omitempty"`
+
+	// Role Either a role, named as groups name them, or a user.
+	Role *string `json:"role,omitempty"`
+
+	// User The e-mail address of a person of the tenant, or their id.
+	User *string `json:"user,omitempty"`
+}
+
+// ManifestChainApprovers defines model for ManifestChainApprovers.
+type ManifestChainApprovers struct {
+	// AllOf Each of them must be met, a person counting for one only.
+	AllOf []ManifestChainApprover `json:"all_of,omitempty"`
+
+	// AnyOf One of them must be met.
+	AnyOf []ManifestChainApprover `json:"any_of,omitempty"`
+}
+
+// ManifestChainLevel defines model for ManifestChainLevel.
+type ManifestChainLevel struct {
+	// ApproverRole In short for approvers with one role.
+	ApproverRole *string                 `json:"approver_role,omitempty"`
+	Approvers    *ManifestChainApprovers `json:"approvers,omitempty"`
+
+	// EscalateToLevel A later level, which decides in place of this one when its time is over.
+	EscalateToLevel *int64 `json:"escalate_to_level,omitempty"`
+
+	// Final Whoever agrees here ends the chain. The last level always does.
+	Final *bool `json:"final,omitempty"`
+
+	// Level 1 for the first, each one more than the one before.
+	Level int64 `json:"level"`
+
+	// MinApprovals With approver_role: how many of them. Default 1.
+	MinApprovals *int64 `json:"min_approvals,omitempty"`
+
+	// TimeoutHours How long the level waits. Default: the server's APPROVAL_TIMEOUT_HOURS.
+	TimeoutHours *int64 `json:"timeout_hours,omitempty"`
 }
 
 // ManifestChange defines model for ManifestChange.
@@ -3289,6 +3600,54 @@ type WhoTenant struct {
 	Name string             `json:"name"`
 }
 
+// ListApprovalChainsParams defines parameters for ListApprovalChains.
+type ListApprovalChainsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order *ListApprovalChainsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+	Sort  *ListApprovalChainsParamsSort  `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// ResourceType Only chains of this type.
+	ResourceType *string                       `form:"resource_type,omitempty" json:"resource_type,omitempty"`
+	Mode         *ListApprovalChainsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+	IsActive     *bool                         `form:"is_active,omitempty" json:"is_active,omitempty"`
+
+	// Search Part of the name or description.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ListApprovalChainsParamsOrder defines parameters for ListApprovalChains.
+type ListApprovalChainsParamsOrder string
+
+// ListApprovalChainsParamsSort defines parameters for ListApprovalChains.
+type ListApprovalChainsParamsSort string
+
+// ListApprovalChainsParamsMode defines parameters for ListApprovalChains.
+type ListApprovalChainsParamsMode string
+
+// CreateApprovalChainParams defines parameters for CreateApprovalChain.
+type CreateApprovalChainParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteApprovalChainParams defines parameters for DeleteApprovalChain.
+type DeleteApprovalChainParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// UpdateApprovalChainParams defines parameters for UpdateApprovalChain.
+type UpdateApprovalChainParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
 // ListAuthSessionsParams defines parameters for ListAuthSessions.
 type ListAuthSessionsParams struct {
 	// Page The page, from 1
@@ -3981,11 +4340,11 @@ type ListUserRolesParams struct {
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
-// GetBundleParams defines parameters for GetBundle.
-type GetBundleParams struct {
-	// IfNoneMatch The ETags of bundles that the agent has.
-	IfNoneMatch *string `json:"If-None-Match,omitempty"`
-}
+// CreateApprovalChainJSONRequestBody defines body for CreateApprovalChain for application/json ContentType.
+type CreateApprovalChainJSONRequestBody = ChainInput
+
+// UpdateApprovalChainJSONRequestBody defines body for UpdateApprovalChain for application/json ContentType.
+type UpdateApprovalChainJSONRequestBody = ApprovalChainUpdate
 
 // AuthEmailConfirmJSONRequestBody defines body for AuthEmailConfirm for application/json ContentType.
 type AuthEmailConfirmJSONRequestBody = AuthEmailConfirmRequest
@@ -4230,6 +4589,66 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApprovalChains List approval chains
+	//
+	// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+	ListApprovalChains(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApprovalChainWithBody Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChainWithBody(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApprovalChain Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChain(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApprovalChain Delete an approval chain
+	//
+	// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+	DeleteApprovalChain(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApprovalChain Read an approval chain
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+	GetApprovalChain(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateApprovalChainWithBody Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChainWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateApprovalChain Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChain(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApprovalChainStatus Show what waits in a chain, and whether it can be decided
+	//
+	// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+	GetApprovalChainStatus(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AuthEmailConfirmWithBody Confirm a new e-mail address with the token sent to it
 	//
@@ -5553,13 +5972,6 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/users/{id}/unlock (the `UnlockUser` operationId).
 	UnlockUser(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetBundle A tenant's bundle for OPA
-	//
-	// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
-	//
-	// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
-	GetBundle(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// GetHealth Each part and the whole
 	//
 	// Corresponds with GET /health (the `GetHealth` operationId).
@@ -5581,6 +5993,146 @@ type ClientInterface interface {
 // Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 func (c *API) GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetWellKnownJwksJSONRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApprovalChains List approval chains
+//
+// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+func (c *API) ListApprovalChains(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApprovalChainsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApprovalChainWithBody Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *API) CreateApprovalChainWithBody(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApprovalChainRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApprovalChain Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *API) CreateApprovalChain(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApprovalChainRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApprovalChain Delete an approval chain
+//
+// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+func (c *API) DeleteApprovalChain(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApprovalChainRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApprovalChain Read an approval chain
+//
+// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+func (c *API) GetApprovalChain(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApprovalChainRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateApprovalChainWithBody Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *API) UpdateApprovalChainWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateApprovalChainRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateApprovalChain Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *API) UpdateApprovalChain(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateApprovalChainRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApprovalChainStatus Show what waits in a chain, and whether it can be decided
+//
+// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+//
+// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+func (c *API) GetApprovalChainStatus(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApprovalChainStatusRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -8653,23 +9205,6 @@ func (c *API) UnlockUser(ctx context.Context, id openapi_types.UUID, reqEditors 
 	return c.Client.Do(req)
 }
 
-// GetBundle A tenant's bundle for OPA
-//
-// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
-//
-// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
-func (c *API) GetBundle(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetBundleRequest(c.Server, tenant, params)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
 // GetHealth Each part and the whole
 //
 // Corresponds with GET /health (the `GetHealth` operationId).
@@ -8725,6 +9260,378 @@ func NewGetWellKnownJwksJSONRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/.well-known/jwks.json")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListApprovalChainsRequest constructs an http.Request for the ListApprovalChains method
+func NewListApprovalChainsRequest(server string, params *ListApprovalChainsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "resource_type", *params.ResourceType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Mode != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "mode", *params.Mode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsActive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_active", *params.IsActive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateApprovalChainRequest calls the generic CreateApprovalChain builder with application/json body
+func NewCreateApprovalChainRequest(server string, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateApprovalChainRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateApprovalChainRequestWithBody constructs an http.Request for the CreateApprovalChain method, with any body, and a specified content type
+func NewCreateApprovalChainRequestWithBody(server string, params *CreateApprovalChainParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteApprovalChainRequest constructs an http.Request for the DeleteApprovalChain method
+func NewDeleteApprovalChainRequest(server string, id openapi_types.UUID, params *DeleteApprovalChainParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApprovalChainRequest constructs an http.Request for the GetApprovalChain method
+func NewGetApprovalChainRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateApprovalChainRequest calls the generic UpdateApprovalChain builder with application/json body
+func NewUpdateApprovalChainRequest(server string, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateApprovalChainRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateApprovalChainRequestWithBody constructs an http.Request for the UpdateApprovalChain method, with any body, and a specified content type
+func NewUpdateApprovalChainRequestWithBody(server string, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApprovalChainStatusRequest constructs an http.Request for the GetApprovalChainStatus method
+func NewGetApprovalChainStatusRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s/status", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -15634,55 +16541,6 @@ func NewUnlockUserRequest(server string, id openapi_types.UUID) (*http.Request, 
 	return req, nil
 }
 
-// NewGetBundleRequest constructs an http.Request for the GetBundle method
-func NewGetBundleRequest(server string, tenant string, params *GetBundleParams) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/bundles/%s.tar.gz", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-
-		if params.IfNoneMatch != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam0)
-		}
-
-	}
-
-	return req, nil
-}
-
 // NewGetHealthRequest constructs an http.Request for the GetHealth method
 func NewGetHealthRequest(server string) (*http.Request, error) {
 	var err error
@@ -15814,6 +16672,74 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSONWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetWellKnownJwksJSONResponse, error)
+
+	// ListApprovalChainsWithResponse List approval chains
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+	ListApprovalChainsWithResponse(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*ListApprovalChainsResponse, error)
+
+	// CreateApprovalChainWithBodyWithResponse Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChainWithBodyWithResponse(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error)
+
+	// CreateApprovalChainWithResponse Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChainWithResponse(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error)
+
+	// DeleteApprovalChainWithResponse Delete an approval chain
+	//
+	// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+	DeleteApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*DeleteApprovalChainResponse, error)
+
+	// GetApprovalChainWithResponse Read an approval chain
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+	GetApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainResponse, error)
+
+	// UpdateApprovalChainWithBodyWithResponse Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChainWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error)
+
+	// UpdateApprovalChainWithResponse Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error)
+
+	// GetApprovalChainStatusWithResponse Show what waits in a chain, and whether it can be decided
+	//
+	// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+	GetApprovalChainStatusWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainStatusResponse, error)
 
 	// AuthEmailConfirmWithBodyWithResponse Confirm a new e-mail address with the token sent to it
 	//
@@ -17263,15 +18189,6 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/users/{id}/unlock (the `UnlockUser` operationId).
 	UnlockUserWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*UnlockUserResponse, error)
 
-	// GetBundleWithResponse A tenant's bundle for OPA
-	//
-	// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
-	GetBundleWithResponse(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*GetBundleResponse, error)
-
 	// GetHealthWithResponse Each part and the whole
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -17311,6 +18228,142 @@ func (r GetWellKnownJwksJSONResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r GetWellKnownJwksJSONResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListApprovalChainsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApprovalChainsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApprovalChainsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ApprovalChainEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DeleteApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type UpdateApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetApprovalChainStatusResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainStatusEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApprovalChainStatusResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApprovalChainStatusResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -20018,27 +21071,6 @@ func (r UnlockUserResponse) StatusCode() int {
 	return 0
 }
 
-type GetBundleResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-}
-
-// Status returns HTTPResponse.Status
-func (r GetBundleResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r GetBundleResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
 type GetHealthResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20119,6 +21151,122 @@ func (c *ClientWithResponses) GetWellKnownJwksJSONWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetWellKnownJwksJSONResponse(rsp)
+}
+
+// ListApprovalChainsWithResponse List approval chains
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+func (c *ClientWithResponses) ListApprovalChainsWithResponse(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*ListApprovalChainsResponse, error) {
+	rsp, err := c.ListApprovalChains(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApprovalChainsResponse(rsp)
+}
+
+// CreateApprovalChainWithBodyWithResponse Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *ClientWithResponses) CreateApprovalChainWithBodyWithResponse(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error) {
+	rsp, err := c.CreateApprovalChainWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApprovalChainResponse(rsp)
+}
+
+// CreateApprovalChainWithResponse Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *ClientWithResponses) CreateApprovalChainWithResponse(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error) {
+	rsp, err := c.CreateApprovalChain(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApprovalChainResponse(rsp)
+}
+
+// DeleteApprovalChainWithResponse Delete an approval chain
+//
+// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+func (c *ClientWithResponses) DeleteApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*DeleteApprovalChainResponse, error) {
+	rsp, err := c.DeleteApprovalChain(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteApprovalChainResponse(rsp)
+}
+
+// GetApprovalChainWithResponse Read an approval chain
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+func (c *ClientWithResponses) GetApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainResponse, error) {
+	rsp, err := c.GetApprovalChain(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApprovalChainResponse(rsp)
+}
+
+// UpdateApprovalChainWithBodyWithResponse Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *ClientWithResponses) UpdateApprovalChainWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error) {
+	rsp, err := c.UpdateApprovalChainWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateApprovalChainResponse(rsp)
+}
+
+// UpdateApprovalChainWithResponse Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *ClientWithResponses) UpdateApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error) {
+	rsp, err := c.UpdateApprovalChain(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateApprovalChainResponse(rsp)
+}
+
+// GetApprovalChainStatusWithResponse Show what waits in a chain, and whether it can be decided
+//
+// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+func (c *ClientWithResponses) GetApprovalChainStatusWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainStatusResponse, error) {
+	rsp, err := c.GetApprovalChainStatus(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApprovalChainStatusResponse(rsp)
 }
 
 // AuthEmailConfirmWithBodyWithResponse Confirm a new e-mail address with the token sent to it
@@ -22613,21 +23761,6 @@ func (c *ClientWithResponses) UnlockUserWithResponse(ctx context.Context, id ope
 	return ParseUnlockUserResponse(rsp)
 }
 
-// GetBundleWithResponse A tenant's bundle for OPA
-//
-// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
-func (c *ClientWithResponses) GetBundleWithResponse(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*GetBundleResponse, error) {
-	rsp, err := c.GetBundle(ctx, tenant, params, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseGetBundleResponse(rsp)
-}
-
 // GetHealthWithResponse Each part and the whole
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22687,6 +23820,152 @@ func ParseGetWellKnownJwksJSONResponse(rsp *http.Response) (*GetWellKnownJwksJSO
 			return nil, err
 		}
 		response.ApplicationJwkSetJSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApprovalChainsResponse parses an HTTP response from a ListApprovalChainsWithResponse call
+func ParseListApprovalChainsResponse(rsp *http.Response) (*ListApprovalChainsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApprovalChainsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateApprovalChainResponse parses an HTTP response from a CreateApprovalChainWithResponse call
+func ParseCreateApprovalChainResponse(rsp *http.Response) (*CreateApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ApprovalChainEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteApprovalChainResponse parses an HTTP response from a DeleteApprovalChainWithResponse call
+func ParseDeleteApprovalChainResponse(rsp *http.Response) (*DeleteApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetApprovalChainResponse parses an HTTP response from a GetApprovalChainWithResponse call
+func ParseGetApprovalChainResponse(rsp *http.Response) (*GetApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateApprovalChainResponse parses an HTTP response from a UpdateApprovalChainWithResponse call
+func ParseUpdateApprovalChainResponse(rsp *http.Response) (*UpdateApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApprovalChainStatusResponse parses an HTTP response from a GetApprovalChainStatusWithResponse call
+func ParseGetApprovalChainStatusResponse(rsp *http.Response) (*GetApprovalChainStatusResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApprovalChainStatusResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainStatusEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	}
 
@@ -25602,22 +26881,6 @@ func ParseUnlockUserResponse(rsp *http.Response) (*UnlockUserResponse, error) {
 		}
 		response.JSON200 = &dest
 
-	}
-
-	return response, nil
-}
-
-// ParseGetBundleResponse parses an HTTP response from a GetBundleWithResponse call
-func ParseGetBundleResponse(rsp *http.Response) (*GetBundleResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &GetBundleResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
 	}
 
 	return response, nil

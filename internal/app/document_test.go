@@ -205,6 +205,7 @@ func TestDocument_NullInAPatch(t *testing.T) {
 	w.ids["tenant_b"] = w.ids["beta"]
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.fields()
+	w.chains()
 	w.items()
 	doc := w.document(t)
 	schemas := members(doc.at("components.schemas"))

@@ -61,6 +61,8 @@ func (a *App) Maintain(ctx context.Context) error {
 		// What a failed import, or one that stands still, left of its file.
 		{"import_parts", "updated_at < now() - interval '7 days'"},
 		{"import_refusals", "created_at < now() - interval '30 days'"},
+		// What conditions approved grants nothing; the audit log keeps that it was.
+		{"access_requests", "auto_approved AND created_at < now() - interval '30 days'"},
 		{"login_failures", "updated_at < now() - interval '30 days' AND (locked_until IS NULL OR locked_until < now())"},
 	} {
 		if err := a.purge(ctx, table.name, table.past); err != nil {

@@ -3,6 +3,8 @@ package app
 import (
 	"slices"
 
+	"github.com/sentinel-access/sentinel/internal/feature/accessrequest"
+	"github.com/sentinel-access/sentinel/internal/feature/approvalchain"
 	"github.com/sentinel-access/sentinel/internal/feature/bundle"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
@@ -42,8 +44,11 @@ func (a *App) register() {
 	(&resource.Service{Write: a.writer}).Register(a.api)
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
-	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
-	(&decision.Service{Engine: a.engine}).Register(a.api)
+	(&approvalchain.Service{Write: a.writer, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
+	requests := accessrequest.New(accessrequest.Config{Write: a.writer, Queue: a.queue, Outbox: a.outbox, PublicURL: a.cfg.PublicURL, Logger: a.log})
+	requests.Register(a.api)
+	(&decision.Service{Engine: a.engine, Open: requests.Open}).Register(a.api)
+	(&manifest.Service{Write: a.writer, Authorize: a.authorize, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
 	bundle.New(a.engine, a.library).Register(a.api)
 	imports.Register(a.api)
 	(&health.Service{

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/stretchr/testify/require"
 
@@ -89,41 +88,16 @@ func TestBundle_IsTheSameUntilSomethingChanges(t *testing.T) {
 	require.NotEqual(t, tag, changed.header.Get("ETag"))
 }
 
-// publish makes modules of tenant alpha live.
-func (w *world) publish(texts map[string]string) {
-	w.t.Helper()
-	var live []map[string]string
-	for path, text := range texts {
-		var module, version uuid.UUID
-		require.NoError(w.t, w.owner.QueryRow(w.t.Context(), `
-INSERT INTO sentinel.policies (tenant_id, path, package, rego)
-VALUES ($1, $2, 'tenant.x', $3)
-RETURNING id`, w.ids["alpha"], path, text).Scan(&module))
-		require.NoError(w.t, w.owner.QueryRow(w.t.Context(), `
-INSERT INTO sentinel.policy_versions (tenant_id, policy_id, version, path, package, rego)
-VALUES ($1, $2, 1, $3, 'tenant.x', $4)
-RETURNING id`, w.ids["alpha"], module, path, text).Scan(&version))
-		live = append(live, map[string]string{"policy_id": module.String(), "version_id": version.String()})
-	}
-	_, err := w.owner.Exec(w.t.Context(), `
-INSERT INTO sentinel.policy_revisions (tenant_id, revision, modules)
-VALUES ($1, 1, $2)`, w.ids["alpha"], jsonOf(live))
-	require.NoError(w.t, err)
-}
-
 func TestBundle_MakesAStockOPAAnswerAsTheServerDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.make("", "admin", "", "/users/$plain/roles", `{"role_id":"$reader"}`)
-	w.publish(map[string]string{"hours.rego": `package tenant.hours
-
-import data.sentinel.lib
+	w.publish("alpha", "hours", `import data.sentinel.lib
 
 deny contains {"reason": "locked by the port"} if input.resource.attributes.locked
 
 obligations contains {"log": lib.resource.id} if "reader" in lib.subject.roles
-`})
-	// After a write the server knows of what else was written before.
+`)
 	w.make("", "admin", "", "/field-definitions", `{"entity_type":"vessel","field_name":"imo","field_type":"tenant_specific","default_visibility":"read"}`)
 	got := w.bundle("admin", "")
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)

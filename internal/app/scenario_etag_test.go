@@ -14,6 +14,7 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 	w := newWorld(t)
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.fields()
+	w.chains()
 	w.items()
 	for _, object := range []struct{ path, body string }{
 		{"/users/$plain", `{"display_name":"x"}`},
@@ -24,6 +25,7 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 		{"/tenants/$sub", `{"name":"x"}`},
 		{"/service-accounts/$robot", `{"description":"x"}`},
 		{"/field-definitions/$field", `{"description":"x"}`},
+		{"/approval-chains/$chain", `{"description":"x"}`},
 		{"/navigation/menu-items/$item", `{"icon":"x"}`},
 	} {
 		t.Run(object.path, func(t *testing.T) {

@@ -25,6 +25,8 @@ import (
 // conditions that may read its attributes; and those that read a path, which
 // moves with everything below the node. Where a workflow limits the node, every
 // permission that reaches it is among them: its state decides what they grant.
+// So it is where an approval chain guards the node by its code, or opens by what
+// its conditions read of it.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	return j.NodesChange(tx, []uuid.UUID{id})
 }
@@ -64,6 +66,9 @@ func (j *Judge) nodesChange(tx *db.Tx, which string, args map[string]any) (Chang
 		n.stand(r.Lineage)
 		n.add(r.Type, r.Code, r.WorkflowEnabled)
 	}
+	if err := j.guarded(tx, &n); err != nil {
+		return Change{}, err
+	}
 	var entities []models.Lineage
 	err = tx.Raw("SELECT lineage FROM sentinel.resources WHERE tenant_id = ? AND type = ? AND code IN ?", j.tenant, engine.EntityType, slices.Collect(maps.Keys(n.types))).Scan(&entities).Error
 	if err != nil {
@@ -95,8 +100,9 @@ type nodes struct {
 
 type nodesOfType struct {
 	codes map[string]bool
-	// limited is set when a workflow limits one of them, so that every permission
-	// that reaches it depends on its state: the type-wide ones, too.
+	// limited is set when a workflow limits one of them, or a chain guards it, so
+	// that every permission that reaches it depends on what it is: the type-wide
+	// ones, too.
 	limited bool
 	// instances is set when a workflow limits the entity node of the type, below
 	// which all instances are.
