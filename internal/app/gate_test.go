@@ -94,6 +94,17 @@ func TestGate_AJustificationOpensOneRequestThatAnApprovalAnswers(t *testing.T) {
 	require.NotEqual(t, id, w.asks("sailor", `,"justification":"It is over."`).at("data.approval_request_id"))
 }
 
+// Whoever is told the reason is told of the request that was just opened.
+func TestGate_TheReasonNamesTheRequestThatItOpened(t *testing.T) {
+	t.Parallel()
+	w := newGated(t)
+	require.Contains(t, w.asks("admin", "").at("data.reason"), "Ask again with a justification")
+	opened := w.asks("admin", `,"justification":"The harbour master asks."`)
+	id, _ := opened.at("data.approval_request_id").(string)
+	require.NotEmpty(t, id, "%s", opened.body)
+	require.Contains(t, opened.at("data.reason"), "Request "+id+" waits for it.")
+}
+
 func TestGate_ManyAtOnceOpenOneRequest(t *testing.T) {
 	t.Parallel()
 	w := newGated(t)

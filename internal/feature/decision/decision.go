@@ -89,15 +89,16 @@ func (s *Service) check(ctx context.Context, in *CheckIn) (*Answer, error) {
 		return nil, fault.NotFound("user")
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", d.Revision)
-	out := asker.answer(d)
 	if in.Body.Justification != nil && d.Code == engine.ApprovalRequired && d.RequestID == nil {
 		request, err := s.Open(ctx, q, d.Chain.ID, *in.Body.Justification)
 		if err != nil {
 			return nil, err
 		}
-		out.ApprovalRequestID = &request
+		opened := *d
+		opened.RequestID = &request
+		d = &opened
 	}
-	return out, nil
+	return asker.answer(d), nil
 }
 
 // BatchIn asks many questions about one subject.
