@@ -82,6 +82,10 @@ A first decision, may Ann read the vessel MV Aurora:
   curl -s %[1]s/api/v1/permissions/check -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
     -d '{"user_id":"%[4]s","resource":{"type":"vessel","id":"mv-aurora"},"action":"read"}'
 
+An approval, asked for by Ann and given by Bob and Dora (ann@test-001.example and so on, the same password):
+
+  SENTINEL=%[1]s bash examples/approval-flow.sh
+
 `, url, DemoTenantCode, demoPassword, demoID("user ann"))
 }
 
@@ -154,6 +158,7 @@ func demoGrants() []demoGrant {
 			role: "port_inspector", name: "Change manifests of the own region", typ: "manifest", path: "manifest/*", actions: []string{"read", "update"},
 			conditions: map[string]any{"region": map[string]any{"ref": "subject.attributes.region"}},
 		},
+		{role: "port_inspector", name: "Read sensitive data", typ: "sensitive_data", path: "sensitive_data/*", actions: []string{"read"}},
 		{role: "port_inspector", name: "No closed manifests", typ: "manifest", path: "manifest/*", actions: []string{"update"}, effect: "deny", conditions: map[string]any{"status": "closed"}},
 		{role: "logistics_manager", name: "All of Vessel Operations", typ: "app", node: "app vessel-operations", actions: []string{"*"}},
 		{role: "director", name: "Everything in Fleet Management", typ: "product_family", node: "product_family fleet-management", actions: []string{"*"}},
