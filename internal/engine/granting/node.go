@@ -25,6 +25,7 @@ import (
 // conditions that may read its attributes; and those that read a path, which
 // moves with everything below the node. Where a workflow limits the node, every
 // permission that reaches it is among them: its state decides what they grant.
+// So it is where one limits the entity node of its type.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	return j.NodesChange(tx, []uuid.UUID{id})
 }
@@ -64,13 +65,19 @@ func (j *Judge) nodesChange(tx *db.Tx, which string, args map[string]any) (Chang
 		n.stand(r.Lineage)
 		n.add(r.Type, r.Code, r.WorkflowEnabled)
 	}
-	var entities []models.Lineage
-	err = tx.Raw("SELECT lineage FROM sentinel.resources WHERE tenant_id = ? AND type = ? AND code IN ?", j.tenant, engine.EntityType, slices.Collect(maps.Keys(n.types))).Scan(&entities).Error
+	var entities []struct {
+		Code            string
+		WorkflowEnabled bool
+		Lineage         models.Lineage
+	}
+	err = tx.Raw("SELECT code, workflow_enabled, lineage FROM sentinel.resources WHERE tenant_id = ? AND type = ? AND code IN ?", j.tenant, engine.EntityType, slices.Collect(maps.Keys(n.types))).Scan(&entities).Error
 	if err != nil {
 		return Change{}, fmt.Errorf("read entity nodes: %w", err)
 	}
-	for _, lineage := range entities {
-		n.stand(lineage)
+	for _, e := range entities {
+		n.stand(e.Lineage)
+		// Whether the node is there decides whether that workflow limits it.
+		n.types[e.Code].limited = n.types[e.Code].limited || e.WorkflowEnabled
 	}
 	var c Change
 	for _, g := range j.before.Grants.All() {
@@ -96,7 +103,8 @@ type nodes struct {
 type nodesOfType struct {
 	codes map[string]bool
 	// limited is set when a workflow limits one of them, so that every permission
-	// that reaches it depends on its state: the type-wide ones, too.
+	// that reaches it depends on its state: the type-wide ones, too. So it is when
+	// one limits the entity node, since it does not limit registered nodes.
 	limited bool
 	// instances is set when a workflow limits the entity node of the type, below
 	// which all instances are.
