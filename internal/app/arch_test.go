@@ -140,7 +140,7 @@ var systemScope = map[string]string{
 	"internal/engine/load.go groups":                "Act: back to the tenant, whose groups alone count",
 	"internal/engine/load.go graph":                 "Act: hands it on, to read the groupings of the same tenants",
 	"internal/engine/load.go permissions":           "Act: permissions of inherited and system roles",
-	"internal/engine/load.go tree":                  "Act: back to the tenant, whose nodes alone count",
+	"internal/engine/tree.go tree":                  "Act: back to the tenant, whose nodes alone count",
 	"internal/engine/directory/platform.go Within":  "PlatformRows: field definitions and menu items of the platform, written by operators",
 	"internal/engine/granting/touched.go below":     "SnapshotGraph: which tenants below use a role of this one; and Act back to it",
 	"internal/feature/tenant/tenant.go list":        "OperatorListing: an operator in the platform's tenant lists all",
