@@ -14,7 +14,7 @@ COVERFLAGS := -coverpkg=./internal/...,./cmd/...,./migrations/...,./models/... -
 CLIENT_COVERFLAGS := -coverpkg=./... -coverprofile=../coverage-client.out
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint fmt cover covered client client-check client-ts policy-test bundle bench migrate docker demo-todo prepare clean
+.PHONY: help run build test race soak lint fmt cover covered client client-check client-ts policy-test bundle bench migrate docker demo-todo prepare clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: prepare ## Run all tests on a real PostgreSQL (COVER=1: and count what the
 race: prepare ## Run all tests under the race detector
 	$(GO) test -race -timeout 20m $(PACKAGES)
 	$(CLIENT) test -race -timeout 10m ./...
+
+soak: prepare ## Ask the evaluators about random tenants until SOAK_QUESTIONS (1000000) are asked
+	SOAK_QUESTIONS=$${SOAK_QUESTIONS:-1000000} $(GO) test -count=1 -timeout 24h -v -run 'TestDecide_EngineAndRegoAgree' ./internal/engine/enginetest
 
 lint: client-check ## Run golangci-lint, check the formatting of Go and Rego and what is generated
 	$(LINT) run

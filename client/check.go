@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -37,6 +38,10 @@ type Question struct {
 	ActionProperties map[string]any
 	// Context is of the request: time, ip, anything else.
 	Context map[string]any
+	// Justification says to those who approve why the subject should be allowed. If
+	// the answer needs an approval, it opens an access request, or finds the one
+	// that waits. Of [Self] only, and not in [Client.CheckMany].
+	Justification string
 }
 
 // Decision is the answer to a question. The zero value is a refusal.
@@ -46,7 +51,21 @@ type Decision struct {
 	ID uuid.UUID
 	// ReasonCode says in one word why, such as "granted" or "explicit_deny".
 	ReasonCode string
-	// Reason says the same in one sentence. It names roles and permissions, so it
+	// Obligations are what whoever lets the subject act has to do. An application
+	// that cannot do one of them must not let the subject act.
+	Obligations []Obligation
+	// RequiresApproval is set if an approval would allow it.
+	RequiresApproval bool
+	// ApprovalChainID is the chain that is wanted, or that an approval opened; zero
+	// for none.
+	ApprovalChainID uuid.UUID
+	// ApprovalRequestID is the access request that waits for the chain, or that
+	// opened it; zero for none.
+	ApprovalRequestID uuid.UUID
+	// Fields are what the subject may do with each field that is defined for the
+	// type, whatever the action: "read", "write" or "hidden" by tier and name.
+	Fields map[string]map[string]string
+	// Reason says in one sentence why. It names roles and permissions, so it
 	// is given to callers with execute on api/decisions alone; so are the members
 	// that follow.
 	Reason string
@@ -56,6 +75,35 @@ type Decision struct {
 	TTL time.Duration
 	// Stale is set if the answer rests on a state older than it should be.
 	Stale bool
+}
+
+// Obligation is a demand of a policy, in the policy's own members. By its member
+// "type" an application knows what to do.
+type Obligation map[string]any
+
+// Type is the member "type", empty if there is none.
+func (o Obligation) Type() string {
+	typ, _ := o["type"].(string)
+	return typ
+}
+
+type decisionKey struct{}
+
+// WithDecision returns a context in which [DecisionFrom] finds d: for middleware
+// that lets a request through. The obligations of a decision that is there already
+// stay beside those of d.
+func WithDecision(ctx context.Context, d Decision) context.Context {
+	if before, ok := DecisionFrom(ctx); ok {
+		d.Obligations = slices.Concat(before.Obligations, d.Obligations)
+	}
+	return context.WithValue(ctx, decisionKey{}, d)
+}
+
+// DecisionFrom returns the decision by which a guard let the request of this
+// context through, with the obligations to fulfil and the fields to leave out.
+func DecisionFrom(ctx context.Context) (Decision, bool) {
+	d, ok := ctx.Value(decisionKey{}).(Decision)
+	return d, ok
 }
 
 // errUnlike is an answer that nobody should act on.
@@ -72,9 +120,16 @@ func (c *Client) Check(ctx context.Context, q Question) (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	got, err := c.CheckPermissionsWithResponse(ctx, CheckPermissionsJSONRequestBody{
+	body := CheckPermissionsJSONRequestBody{
 		UserID: user, Action: one.Action, Resource: one.Resource, ActionProperties: one.ActionProperties, Context: one.Context,
-	})
+	}
+	if q.Justification != "" {
+		if !utf8.ValidString(q.Justification) {
+			return Decision{}, errors.New("the question's Justification must be valid UTF-8")
+		}
+		body.Justification = &q.Justification
+	}
+	got, err := c.CheckPermissionsWithResponse(ctx, body)
 	if err != nil {
 		return Decision{}, fmt.Errorf("check a permission: %w", err)
 	}
@@ -119,6 +174,9 @@ func (c *Client) checkBatch(ctx context.Context, questions []Question, places []
 	}
 	body := BatchCheckPermissionsJSONRequestBody{UserID: user, Checks: make([]DecisionCheck, len(places))}
 	for i, place := range places {
+		if questions[place].Justification != "" {
+			return errors.New("a question with a Justification is asked alone: see Check")
+		}
 		if body.Checks[i], err = questions[place].check(); err != nil {
 			return err
 		}
@@ -171,8 +229,14 @@ func read(a *DecisionAnswer) (Decision, error) {
 	if a.DecisionID == uuid.Nil || a.ReasonCode == "" {
 		return Decision{}, fmt.Errorf("read a decision: %w", errUnlike)
 	}
+	obligations := make([]Obligation, len(a.Obligations))
+	for i, o := range a.Obligations {
+		obligations[i] = o
+	}
 	return Decision{
 		Allowed: a.Allowed, ID: a.DecisionID, ReasonCode: string(a.ReasonCode), Reason: value(a.Reason),
+		Obligations: obligations, RequiresApproval: a.RequiresApproval, Fields: a.FieldPermissions,
+		ApprovalChainID: value(a.ApprovalChainID), ApprovalRequestID: value(a.ApprovalRequestID),
 		Revision: value(a.Revision), TTL: time.Duration(value(a.TTL)) * time.Second, Stale: value(a.Stale),
 	}, nil
 }

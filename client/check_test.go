@@ -119,6 +119,27 @@ func TestCheck_FailsTyped(t *testing.T) {
 	}
 }
 
+func TestCheck_AJustificationIsAskedAlone(t *testing.T) {
+	t.Parallel()
+	w := server.World(t)
+	c := newClient(t, server.URL, w.Key)
+	q := client.Question{UserID: client.Self, Action: "read", Type: "invoice", ID: "1", Justification: "The auditor asks."}
+	d, err := c.Check(client.WithToken(t.Context(), w.Ben.Token), q)
+	require.NoError(t, err)
+	require.Equal(t, "no_matching_permission", d.ReasonCode, "nothing that an approval would open")
+	require.Equal(t, uuid.Nil, d.ApprovalRequestID)
+	_, err = c.CheckMany(t.Context(), []client.Question{q})
+	require.ErrorContains(t, err, "asked alone")
+	q.Justification = "\xff"
+	_, err = c.Check(t.Context(), q)
+	require.ErrorContains(t, err, "UTF-8")
+	q.Justification, q.UserID = "x", w.Ann.ID.String()
+	_, err = c.Check(t.Context(), q)
+	var e *client.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, http.StatusForbidden, e.Status, "nobody justifies for another")
+}
+
 // TestCheck_AnEmptyTokenIsNobody must not fall back to the client's account.
 func TestCheck_AnEmptyTokenIsNobody(t *testing.T) {
 	t.Parallel()

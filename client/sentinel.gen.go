@@ -19,16 +19,86 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessRequestRequestType.
+const (
+	AccessRequestRequestTypePermission     AccessRequestRequestType = "permission"
+	AccessRequestRequestTypeResourceAccess AccessRequestRequestType = "resource_access"
+	AccessRequestRequestTypeRole           AccessRequestRequestType = "role"
+)
+
+// Defines values for AccessRequestStatus.
+const (
+	AccessRequestStatusApproved  AccessRequestStatus = "approved"
+	AccessRequestStatusCancelled AccessRequestStatus = "cancelled"
+	AccessRequestStatusDenied    AccessRequestStatus = "denied"
+	AccessRequestStatusExpired   AccessRequestStatus = "expired"
+	AccessRequestStatusPending   AccessRequestStatus = "pending"
+	AccessRequestStatusRevoked   AccessRequestStatus = "revoked"
+)
+
+// Defines values for AccessRequestApprovalDecision.
+const (
+	AccessRequestApprovalDecisionApproved  AccessRequestApprovalDecision = "approved"
+	AccessRequestApprovalDecisionDenied    AccessRequestApprovalDecision = "denied"
+	AccessRequestApprovalDecisionEscalated AccessRequestApprovalDecision = "escalated"
+)
+
+// Defines values for AccessRequestCreateRequestType.
+const (
+	AccessRequestCreateRequestTypePermission     AccessRequestCreateRequestType = "permission"
+	AccessRequestCreateRequestTypeResourceAccess AccessRequestCreateRequestType = "resource_access"
+	AccessRequestCreateRequestTypeRole           AccessRequestCreateRequestType = "role"
+)
+
+// Defines values for AccessRequestDetailRequestType.
+const (
+	AccessRequestDetailRequestTypePermission     AccessRequestDetailRequestType = "permission"
+	AccessRequestDetailRequestTypeResourceAccess AccessRequestDetailRequestType = "resource_access"
+	AccessRequestDetailRequestTypeRole           AccessRequestDetailRequestType = "role"
+)
+
+// Defines values for AccessRequestDetailStatus.
+const (
+	AccessRequestDetailStatusApproved  AccessRequestDetailStatus = "approved"
+	AccessRequestDetailStatusCancelled AccessRequestDetailStatus = "cancelled"
+	AccessRequestDetailStatusDenied    AccessRequestDetailStatus = "denied"
+	AccessRequestDetailStatusExpired   AccessRequestDetailStatus = "expired"
+	AccessRequestDetailStatusPending   AccessRequestDetailStatus = "pending"
+	AccessRequestDetailStatusRevoked   AccessRequestDetailStatus = "revoked"
+)
+
+// Defines values for ApprovalChainMode.
+const (
+	ApprovalChainModeEscalation ApprovalChainMode = "escalation"
+	ApprovalChainModeGate       ApprovalChainMode = "gate"
+)
+
+// Defines values for ApprovalChainUpdateMode.
+const (
+	ApprovalChainUpdateModeEscalation ApprovalChainUpdateMode = "escalation"
+	ApprovalChainUpdateModeGate       ApprovalChainUpdateMode = "gate"
+)
+
+// Defines values for ChainInputMode.
+const (
+	ChainInputModeEscalation ChainInputMode = "escalation"
+	ChainInputModeGate       ChainInputMode = "gate"
+)
+
 // Defines values for DecisionAnswerReasonCode.
 const (
+	DecisionAnswerReasonCodeApprovalRequired     DecisionAnswerReasonCode = "approval_required"
 	DecisionAnswerReasonCodeConditionFailed      DecisionAnswerReasonCode = "condition_failed"
 	DecisionAnswerReasonCodeExplicitDeny         DecisionAnswerReasonCode = "explicit_deny"
 	DecisionAnswerReasonCodeGranted              DecisionAnswerReasonCode = "granted"
+	DecisionAnswerReasonCodeGrantedByApproval    DecisionAnswerReasonCode = "granted_by_approval"
 	DecisionAnswerReasonCodeNoMatchingPermission DecisionAnswerReasonCode = "no_matching_permission"
 	DecisionAnswerReasonCodeNotEvaluated         DecisionAnswerReasonCode = "not_evaluated"
+	DecisionAnswerReasonCodePolicyDeny           DecisionAnswerReasonCode = "policy_deny"
 	DecisionAnswerReasonCodeSubjectInactive      DecisionAnswerReasonCode = "subject_inactive"
 	DecisionAnswerReasonCodeSubjectUnknown       DecisionAnswerReasonCode = "subject_unknown"
 	DecisionAnswerReasonCodeTenantInactive       DecisionAnswerReasonCode = "tenant_inactive"
+	DecisionAnswerReasonCodeWorkflowState        DecisionAnswerReasonCode = "workflow_state"
 )
 
 // Defines values for DecisionEffectiveEffect.
@@ -173,6 +243,12 @@ const (
 	ManifestVersionN1 ManifestVersion = 1
 )
 
+// Defines values for ManifestApprovalChainMode.
+const (
+	ManifestApprovalChainModeEscalation ManifestApprovalChainMode = "escalation"
+	ManifestApprovalChainModeGate       ManifestApprovalChainMode = "gate"
+)
+
 // Defines values for ManifestChangeAction.
 const (
 	ManifestChangeActionCreate ManifestChangeAction = "create"
@@ -182,13 +258,14 @@ const (
 
 // Defines values for ManifestChangeKind.
 const (
-	ManifestChangeKindField      ManifestChangeKind = "field"
-	ManifestChangeKindGroup      ManifestChangeKind = "group"
-	ManifestChangeKindMenu       ManifestChangeKind = "menu"
-	ManifestChangeKindPermission ManifestChangeKind = "permission"
-	ManifestChangeKindResource   ManifestChangeKind = "resource"
-	ManifestChangeKindRole       ManifestChangeKind = "role"
-	ManifestChangeKindSetting    ManifestChangeKind = "setting"
+	ManifestChangeKindApprovalChain ManifestChangeKind = "approval_chain"
+	ManifestChangeKindField         ManifestChangeKind = "field"
+	ManifestChangeKindGroup         ManifestChangeKind = "group"
+	ManifestChangeKindMenu          ManifestChangeKind = "menu"
+	ManifestChangeKindPermission    ManifestChangeKind = "permission"
+	ManifestChangeKindResource      ManifestChangeKind = "resource"
+	ManifestChangeKindRole          ManifestChangeKind = "role"
+	ManifestChangeKindSetting       ManifestChangeKind = "setting"
 )
 
 // Defines values for ManifestPermissionEffect.
@@ -332,6 +409,61 @@ const (
 const (
 	UserResetPasswordRequestModeMail      UserResetPasswordRequestMode = "mail"
 	UserResetPasswordRequestModeTemporary UserResetPasswordRequestMode = "temporary"
+)
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusDropped   WebhookDeliveryStatus = "dropped"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Defines values for ListAccessRequestsParamsOrder.
+const (
+	ListAccessRequestsParamsOrderAsc  ListAccessRequestsParamsOrder = "asc"
+	ListAccessRequestsParamsOrderDesc ListAccessRequestsParamsOrder = "desc"
+)
+
+// Defines values for ListAccessRequestsParamsStatus.
+const (
+	ListAccessRequestsParamsStatusApproved  ListAccessRequestsParamsStatus = "approved"
+	ListAccessRequestsParamsStatusCancelled ListAccessRequestsParamsStatus = "cancelled"
+	ListAccessRequestsParamsStatusDenied    ListAccessRequestsParamsStatus = "denied"
+	ListAccessRequestsParamsStatusExpired   ListAccessRequestsParamsStatus = "expired"
+	ListAccessRequestsParamsStatusPending   ListAccessRequestsParamsStatus = "pending"
+	ListAccessRequestsParamsStatusRevoked   ListAccessRequestsParamsStatus = "revoked"
+)
+
+// Defines values for ListAccessRequestDelegationsParamsOrder.
+const (
+	ListAccessRequestDelegationsParamsOrderAsc  ListAccessRequestDelegationsParamsOrder = "asc"
+	ListAccessRequestDelegationsParamsOrderDesc ListAccessRequestDelegationsParamsOrder = "desc"
+)
+
+// Defines values for ListAccessRequestPendingParamsOrder.
+const (
+	ListAccessRequestPendingParamsOrderAsc  ListAccessRequestPendingParamsOrder = "asc"
+	ListAccessRequestPendingParamsOrderDesc ListAccessRequestPendingParamsOrder = "desc"
+)
+
+// Defines values for ListApprovalChainsParamsOrder.
+const (
+	ListApprovalChainsParamsOrderAsc  ListApprovalChainsParamsOrder = "asc"
+	ListApprovalChainsParamsOrderDesc ListApprovalChainsParamsOrder = "desc"
+)
+
+// Defines values for ListApprovalChainsParamsSort.
+const (
+	ListApprovalChainsParamsSortCreatedAt    ListApprovalChainsParamsSort = "created_at"
+	ListApprovalChainsParamsSortName         ListApprovalChainsParamsSort = "name"
+	ListApprovalChainsParamsSortResourceType ListApprovalChainsParamsSort = "resource_type"
+)
+
+// Defines values for ListApprovalChainsParamsMode.
+const (
+	ListApprovalChainsParamsModeEscalation ListApprovalChainsParamsMode = "escalation"
+	ListApprovalChainsParamsModeGate       ListApprovalChainsParamsMode = "gate"
 )
 
 // Defines values for ListFieldDefinitionsParamsOrder.
@@ -537,6 +669,438 @@ const (
 	ListUsersParamsSortLastLogin ListUsersParamsSort = "last_login"
 )
 
+// Defines values for ListWebhooksParamsOrder.
+const (
+	ListWebhooksParamsOrderAsc  ListWebhooksParamsOrder = "asc"
+	ListWebhooksParamsOrderDesc ListWebhooksParamsOrder = "desc"
+)
+
+// Defines values for ListWebhooksParamsSort.
+const (
+	ListWebhooksParamsSortCreatedAt ListWebhooksParamsSort = "created_at"
+	ListWebhooksParamsSortName      ListWebhooksParamsSort = "name"
+)
+
+// Defines values for ListWebhookDeliveriesParamsOrder.
+const (
+	ListWebhookDeliveriesParamsOrderAsc  ListWebhookDeliveriesParamsOrder = "asc"
+	ListWebhookDeliveriesParamsOrderDesc ListWebhookDeliveriesParamsOrder = "desc"
+)
+
+// Defines values for ListWebhookDeliveriesParamsStatus.
+const (
+	ListWebhookDeliveriesParamsStatusDelivered ListWebhookDeliveriesParamsStatus = "delivered"
+	ListWebhookDeliveriesParamsStatusDropped   ListWebhookDeliveriesParamsStatus = "dropped"
+	ListWebhookDeliveriesParamsStatusFailed    ListWebhookDeliveriesParamsStatus = "failed"
+	ListWebhookDeliveriesParamsStatusPending   ListWebhookDeliveriesParamsStatus = "pending"
+)
+
+// AccessRequest defines model for AccessRequest.
+type AccessRequest struct {
+	// AutoApproved The chain's conditions approved it, for the moment of one answer: it grants nothing by itself.
+	AutoApproved bool `json:"auto_approved"`
+
+	// BeneficiaryID Who gains by it.
+	BeneficiaryID openapi_types.UUID `json:"beneficiary_id"`
+
+	// ChainID null once the chain is deleted.
+	ChainID nullable.Nullable[openapi_types.UUID] `json:"chain_id"`
+
+	// ChainName As it was when the request was made, as are its levels.
+	ChainName    string                       `json:"chain_name"`
+	CreatedAt    time.Time                    `json:"created_at"`
+	CurrentLevel int64                        `json:"current_level"`
+	DecidedAt    nullable.Nullable[time.Time] `json:"decided_at"`
+
+	// ExpiresAt From it on the request can no longer be approved, and grants nothing.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
+
+	// GrantExpiresAt From it on an approved request grants nothing.
+	GrantExpiresAt nullable.Nullable[time.Time] `json:"grant_expires_at"`
+	ID             openapi_types.UUID           `json:"id"`
+	Justification  *string                      `json:"justification,omitempty"`
+
+	// LevelDueAt When the current level's time is over: then the request goes to the level that it names for it, or expires.
+	LevelDueAt nullable.Nullable[time.Time] `json:"level_due_at"`
+
+	// Levels How many levels the chain has.
+	Levels int64 `json:"levels"`
+
+	// NodeID The registered node that is asked for.
+	NodeID         nullable.Nullable[openapi_types.UUID] `json:"node_id"`
+	RequestDetails AccessRequestAsked                    `json:"request_details"`
+	RequestType    AccessRequestRequestType              `json:"request_type"`
+	RequesterID    openapi_types.UUID                    `json:"requester_id"`
+	Status         AccessRequestStatus                   `json:"status"`
+	TenantID       openapi_types.UUID                    `json:"tenant_id"`
+	UpdatedAt      time.Time                             `json:"updated_at"`
+}
+
+// AccessRequestRequestType defines model for AccessRequest.RequestType.
+type AccessRequestRequestType string
+
+// AccessRequestStatus defines model for AccessRequest.Status.
+type AccessRequestStatus string
+
+// AccessRequestApproval defines model for AccessRequestApproval.
+type AccessRequestApproval struct {
+	// ApproverID null where the level's time was over.
+	ApproverID nullable.Nullable[openapi_types.UUID] `json:"approver_id"`
+	Comments   *string                               `json:"comments,omitempty"`
+	DecidedAt  time.Time                             `json:"decided_at"`
+	Decision   AccessRequestApprovalDecision         `json:"decision"`
+
+	// DelegatedFrom In whose place they spoke.
+	DelegatedFrom *openapi_types.UUID `json:"delegated_from,omitempty"`
+	Level         int64               `json:"level"`
+}
+
+// AccessRequestApprovalDecision defines model for AccessRequestApproval.Decision.
+type AccessRequestApprovalDecision string
+
+// AccessRequestApproveRequest defines model for AccessRequestApproveRequest.
+type AccessRequestApproveRequest struct {
+	// Comments Kept with the request.
+	Comments *string `json:"comments,omitempty"`
+}
+
+// AccessRequestAsked defines model for AccessRequestAsked.
+type AccessRequestAsked struct {
+	// Action For permission. A resource_access is for every action.
+	Action *string `json:"action,omitempty"`
+
+	// DurationHours For how long it is wanted, from the approval on. Default: as long as the chain gives.
+	DurationHours *int64 `json:"duration_hours,omitempty"`
+
+	// ResourceID The instance, or the id or code of a registered node. Without it a permission is for the type as a whole, as before a create. A registered node is shown by its code.
+	ResourceID *string `json:"resource_id,omitempty"`
+
+	// ResourceType For permission and resource_access.
+	ResourceType *string `json:"resource_type,omitempty"`
+
+	// RoleID For role.
+	RoleID *openapi_types.UUID `json:"role_id,omitempty"`
+}
+
+// AccessRequestCreate defines model for AccessRequestCreate.
+type AccessRequestCreate struct {
+	// BeneficiaryID Who is to gain. Default: the caller. Another needs create on api/access-requests.
+	BeneficiaryID *openapi_types.UUID `json:"beneficiary_id,omitempty"`
+
+	// ExpiresAt Until when it is wanted. From then on the request is over, and so is what it grants. Default: for ever.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Justification Why it is needed. The approvers read it.
+	Justification  string             `json:"justification"`
+	RequestDetails AccessRequestAsked `json:"request_details"`
+
+	// RequestType A role; one action; every action on a registered node.
+	RequestType AccessRequestCreateRequestType `json:"request_type"`
+}
+
+// AccessRequestCreateRequestType A role; one action; every action on a registered node.
+type AccessRequestCreateRequestType string
+
+// AccessRequestDecider defines model for AccessRequestDecider.
+type AccessRequestDecider struct {
+	DisplayName string `json:"display_name"`
+
+	// For The account in whose place they decide while it is away.
+	For    *openapi_types.UUID `json:"for,omitempty"`
+	UserID openapi_types.UUID  `json:"user_id"`
+}
+
+// AccessRequestDelegation defines model for AccessRequestDelegation.
+type AccessRequestDelegation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Delegate Who speaks it.
+	Delegate openapi_types.UUID `json:"delegate"`
+
+	// Delegator Whose word it is.
+	Delegator openapi_types.UUID `json:"delegator"`
+	From      time.Time          `json:"from"`
+	ID        openapi_types.UUID `json:"id"`
+	TenantID  openapi_types.UUID `json:"tenant_id"`
+
+	// To From it on the delegation is over.
+	To        time.Time `json:"to"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// AccessRequestDelegationCreate defines model for AccessRequestDelegationCreate.
+type AccessRequestDelegationCreate struct {
+	// Delegate A person of the tenant.
+	Delegate openapi_types.UUID `json:"delegate"`
+
+	// From Default: at once.
+	From *time.Time `json:"from,omitempty"`
+
+	// To When it is over; at most 90 days after from.
+	To time.Time `json:"to"`
+}
+
+// AccessRequestDelegationEnvelope defines model for AccessRequestDelegationEnvelope.
+type AccessRequestDelegationEnvelope struct {
+	Data AccessRequestDelegation `json:"data"`
+	Meta Meta                    `json:"meta"`
+}
+
+// AccessRequestDelegationListEnvelope defines model for AccessRequestDelegationListEnvelope.
+type AccessRequestDelegationListEnvelope struct {
+	Data []AccessRequestDelegation `json:"data"`
+	Meta ListMeta                  `json:"meta"`
+}
+
+// AccessRequestDetail defines model for AccessRequestDetail.
+type AccessRequestDetail struct {
+	// ApprovalLevels As they were when the request was made.
+	ApprovalLevels []ApprovalLevel `json:"approval_levels"`
+
+	// Approvals What was said, oldest first.
+	Approvals []AccessRequestApproval `json:"approvals"`
+
+	// AutoApproved The chain's conditions approved it, for the moment of one answer: it grants nothing by itself.
+	AutoApproved bool `json:"auto_approved"`
+
+	// BeneficiaryID Who gains by it.
+	BeneficiaryID openapi_types.UUID `json:"beneficiary_id"`
+
+	// ChainID null once the chain is deleted.
+	ChainID nullable.Nullable[openapi_types.UUID] `json:"chain_id"`
+
+	// ChainName As it was when the request was made, as are its levels.
+	ChainName    string                       `json:"chain_name"`
+	CreatedAt    time.Time                    `json:"created_at"`
+	CurrentLevel int64                        `json:"current_level"`
+	DecidedAt    nullable.Nullable[time.Time] `json:"decided_at"`
+
+	// Deciders Who may decide it now, the first 50.
+	Deciders []AccessRequestDecider `json:"deciders"`
+
+	// ExpiresAt From it on the request can no longer be approved, and grants nothing.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
+
+	// GrantExpiresAt From it on an approved request grants nothing.
+	GrantExpiresAt nullable.Nullable[time.Time] `json:"grant_expires_at"`
+	ID             openapi_types.UUID           `json:"id"`
+	Justification  *string                      `json:"justification,omitempty"`
+
+	// LevelDueAt When the current level's time is over: then the request goes to the level that it names for it, or expires.
+	LevelDueAt nullable.Nullable[time.Time] `json:"level_due_at"`
+
+	// Levels How many levels the chain has.
+	Levels int64 `json:"levels"`
+
+	// NodeID The registered node that is asked for.
+	NodeID         nullable.Nullable[openapi_types.UUID] `json:"node_id"`
+	RequestDetails AccessRequestAsked                    `json:"request_details"`
+	RequestType    AccessRequestDetailRequestType        `json:"request_type"`
+	RequesterID    openapi_types.UUID                    `json:"requester_id"`
+	Status         AccessRequestDetailStatus             `json:"status"`
+	TenantID       openapi_types.UUID                    `json:"tenant_id"`
+	UpdatedAt      time.Time                             `json:"updated_at"`
+}
+
+// AccessRequestDetailRequestType defines model for AccessRequestDetail.RequestType.
+type AccessRequestDetailRequestType string
+
+// AccessRequestDetailStatus defines model for AccessRequestDetail.Status.
+type AccessRequestDetailStatus string
+
+// AccessRequestDetailEnvelope defines model for AccessRequestDetailEnvelope.
+type AccessRequestDetailEnvelope struct {
+	Data AccessRequestDetail `json:"data"`
+	Meta Meta                `json:"meta"`
+}
+
+// AccessRequestListEnvelope defines model for AccessRequestListEnvelope.
+type AccessRequestListEnvelope struct {
+	Data []AccessRequest `json:"data"`
+	Meta ListMeta        `json:"meta"`
+}
+
+// ApprovalApprover defines model for ApprovalApprover.
+type ApprovalApprover struct {
+	Min  int64               `json:"min"`
+	Role *openapi_types.UUID `json:"role,omitempty"`
+	User *openapi_types.UUID `json:"user,omitempty"`
+}
+
+// ApprovalApproverSpec defines model for ApprovalApproverSpec.
+type ApprovalApproverSpec struct {
+	// Min How many people of the role. Default 1.
+	Min *int64 `json:"min,omitempty"`
+
+	// Role Either a role or a user.
+	Role *openapi_types.UUID `json:"role,omitempty"`
+	User *openapi_types.UUID `json:"user,omitempty"`
+}
+
+// ApprovalApprovers defines model for ApprovalApprovers.
+type ApprovalApprovers struct {
+	AllOf []ApprovalApprover `json:"all_of,omitempty"`
+	AnyOf []ApprovalApprover `json:"any_of,omitempty"`
+}
+
+// ApprovalApproversSpec defines model for ApprovalApproversSpec.
+type ApprovalApproversSpec struct {
+	// AllOf Each of them must be met, a person counting for one only.
+	AllOf []ApprovalApproverSpec `json:"all_of,omitempty"`
+
+	// AnyOf One of them must be met.
+	AnyOf []ApprovalApproverSpec `json:"any_of,omitempty"`
+}
+
+// ApprovalChain defines model for ApprovalChain.
+type ApprovalChain struct {
+	// ApprovalLevels In their full form: approvers, and how long each waits.
+	ApprovalLevels        []ApprovalLevelSpec                   `json:"approval_levels"`
+	AutoApproveConditions interface{}                           `json:"auto_approve_conditions"`
+	CreatedAt             time.Time                             `json:"created_at"`
+	CreatedBy             nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+	Description           string                                `json:"description"`
+	ID                    openapi_types.UUID                    `json:"id"`
+	IsActive              bool                                  `json:"is_active"`
+
+	// MaxDurationHours null: no limit.
+	MaxDurationHours nullable.Nullable[int64] `json:"max_duration_hours"`
+
+	// Mode gate: a permission and an approval. escalation: a permission or an approval.
+	Mode ApprovalChainMode `json:"mode"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ResourcePattern Which ids of the type, as type:glob or the glob alone.
+	ResourcePattern string `json:"resource_pattern"`
+
+	// ResourceType The type it guards, * for every type but api, or role for requests for roles.
+	ResourceType string    `json:"resource_type"`
+	UpdatedAt    time.Time `json:"updated_at"`
+}
+
+// ApprovalChainMode gate: a permission and an approval. escalation: a permission or an approval.
+type ApprovalChainMode string
+
+// ApprovalChainApproverStatus defines model for ApprovalChainApproverStatus.
+type ApprovalChainApproverStatus struct {
+	// Eligible People who hold the role now, or 1 for a user; inactive and locked accounts and service accounts do not count.
+	Eligible int64               `json:"eligible"`
+	Min      int64               `json:"min"`
+	Role     *openapi_types.UUID `json:"role,omitempty"`
+	User     *openapi_types.UUID `json:"user,omitempty"`
+}
+
+// ApprovalChainEnvelope defines model for ApprovalChainEnvelope.
+type ApprovalChainEnvelope struct {
+	Data ApprovalChain `json:"data"`
+	Meta Meta          `json:"meta"`
+}
+
+// ApprovalChainLevelStatus defines model for ApprovalChainLevelStatus.
+type ApprovalChainLevelStatus struct {
+	Approvers []ApprovalChainApproverStatus `json:"approvers"`
+
+	// EnoughApprovers Whether there are enough people now, whoever asks left aside.
+	EnoughApprovers bool  `json:"enough_approvers"`
+	Level           int64 `json:"level"`
+
+	// Pending Requests that wait at this level.
+	Pending int64 `json:"pending"`
+}
+
+// ApprovalChainListEnvelope defines model for ApprovalChainListEnvelope.
+type ApprovalChainListEnvelope struct {
+	Data []ApprovalChain `json:"data"`
+	Meta ListMeta        `json:"meta"`
+}
+
+// ApprovalChainStatus defines model for ApprovalChainStatus.
+type ApprovalChainStatus struct {
+	IsActive bool                       `json:"is_active"`
+	Levels   []ApprovalChainLevelStatus `json:"levels"`
+
+	// MedianDecisionSeconds From the request to the approval or denial; null while there is none. What the chain's conditions approved is left out.
+	MedianDecisionSeconds nullable.Nullable[int64] `json:"median_decision_seconds"`
+
+	// Requests How many there are, by status: pending, approved, denied, expired, cancelled, revoked.
+	Requests map[string]int64 `json:"requests"`
+
+	// Waiting Requests that wait, the oldest 20.
+	Waiting []ApprovalChainWaiting `json:"waiting"`
+}
+
+// ApprovalChainStatusEnvelope defines model for ApprovalChainStatusEnvelope.
+type ApprovalChainStatusEnvelope struct {
+	Data ApprovalChainStatus `json:"data"`
+	Meta Meta                `json:"meta"`
+}
+
+// ApprovalChainUpdate defines model for ApprovalChainUpdate.
+type ApprovalChainUpdate struct {
+	// ApprovalLevels Replaces them all.
+	ApprovalLevels []ApprovalLevelSpec `json:"approval_levels,omitempty"`
+
+	// AutoApproveConditions Replaces them all. null: none.
+	AutoApproveConditions nullable.Nullable[map[string]interface{}] `json:"auto_approve_conditions,omitempty"`
+	Description           nullable.Nullable[string]                 `json:"description,omitempty"`
+	IsActive              *bool                                     `json:"is_active,omitempty"`
+
+	// MaxDurationHours null: no limit.
+	MaxDurationHours nullable.Nullable[int64] `json:"max_duration_hours,omitempty"`
+	Mode             *ApprovalChainUpdateMode `json:"mode,omitempty"`
+	Name             *string                  `json:"name,omitempty"`
+
+	// ResourcePattern null: every id.
+	ResourcePattern nullable.Nullable[string] `json:"resource_pattern,omitempty"`
+	ResourceType    *string                   `json:"resource_type,omitempty"`
+}
+
+// ApprovalChainUpdateMode defines model for ApprovalChainUpdate.Mode.
+type ApprovalChainUpdateMode string
+
+// ApprovalChainWaiting defines model for ApprovalChainWaiting.
+type ApprovalChainWaiting struct {
+	CreatedAt    time.Time          `json:"created_at"`
+	CurrentLevel int64              `json:"current_level"`
+	ID           openapi_types.UUID `json:"id"`
+
+	// LevelDueAt When the level's time is over.
+	LevelDueAt nullable.Nullable[time.Time] `json:"level_due_at"`
+}
+
+// ApprovalLevel defines model for ApprovalLevel.
+type ApprovalLevel struct {
+	Approvers       ApprovalApprovers `json:"approvers"`
+	EscalateToLevel *int64            `json:"escalate_to_level,omitempty"`
+	Final           *bool             `json:"final,omitempty"`
+	Level           int64             `json:"level"`
+	TimeoutHours    int64             `json:"timeout_hours"`
+}
+
+// ApprovalLevelSpec defines model for ApprovalLevelSpec.
+type ApprovalLevelSpec struct {
+	// ApproverRole In short for approvers with one role.
+	ApproverRole *openapi_types.UUID    `json:"approver_role,omitempty"`
+	Approvers    *ApprovalApproversSpec `json:"approvers,omitempty"`
+
+	// EscalateToLevel A later level, which decides in place of this one when its time is over. Without it the request expires.
+	EscalateToLevel *int64 `json:"escalate_to_level,omitempty"`
+
+	// Final Whoever agrees here ends the chain. The last level always does.
+	Final *bool `json:"final,omitempty"`
+
+	// Level 1 for the first, each one more than the one before.
+	Level int64 `json:"level"`
+
+	// MinApprovals With approver_role: how many of them. Default 1.
+	MinApprovals *int64 `json:"min_approvals,omitempty"`
+
+	// TimeoutHours How long the level waits. Default: the server's APPROVAL_TIMEOUT_HOURS.
+	TimeoutHours *int64 `json:"timeout_hours,omitempty"`
+}
+
 // AuthEmailConfirmRequest defines model for AuthEmailConfirmRequest.
 type AuthEmailConfirmRequest struct {
 	// Token From the mail.
@@ -641,6 +1205,37 @@ type AuthServiceAccountTokenRequest struct {
 	TenantID *string `json:"tenant_id,omitempty"`
 }
 
+// ChainInput defines model for ChainInput.
+type ChainInput struct {
+	// ApprovalLevels Who must agree, level by level.
+	ApprovalLevels []ApprovalLevelSpec `json:"approval_levels"`
+
+	// AutoApproveConditions Where they hold, no person is asked. They read stored attributes and the server's clock alone. Default: none.
+	AutoApproveConditions map[string]interface{} `json:"auto_approve_conditions,omitempty"`
+	Description           *string                `json:"description,omitempty"`
+
+	// IsActive Default true. An inactive chain guards nothing, and none of its approvals counts.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// MaxDurationHours The longest time for which an approval grants. Default: no limit.
+	MaxDurationHours *int64 `json:"max_duration_hours,omitempty"`
+
+	// Mode gate: a permission and an approval. escalation: a permission or an approval.
+	Mode *ChainInputMode `json:"mode,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ResourcePattern Which ids of the type, as type:glob or the glob alone; a final * crosses segments. Of type role: role:<name>.
+	ResourcePattern *string `json:"resource_pattern,omitempty"`
+
+	// ResourceType The type it guards, * for every type but api, or role for requests for roles.
+	ResourceType string `json:"resource_type"`
+}
+
+// ChainInputMode gate: a permission and an approval. escalation: a permission or an approval.
+type ChainInputMode string
+
 // ClientTokenServiceAccount defines model for ClientTokenServiceAccount.
 type ClientTokenServiceAccount struct {
 	ID     openapi_types.UUID `json:"id"`
@@ -693,8 +1288,26 @@ type CredentialEnrolmentEnvelope struct {
 
 // DecisionAnswer defines model for DecisionAnswer.
 type DecisionAnswer struct {
-	Allowed    bool               `json:"allowed"`
-	DecisionID openapi_types.UUID `json:"decision_id"`
+	Allowed bool `json:"allowed"`
+
+	// ApprovalChainID The approval chain that is wanted, or that an approval opened.
+	ApprovalChainID *openapi_types.UUID `json:"approval_chain_id,omitempty"`
+
+	// ApprovalLevels Who must approve, level by level: roles and users by their ids.
+	ApprovalLevels []ApprovalLevel `json:"approval_levels,omitempty"`
+
+	// ApprovalRequestID The access request that waits for the chain, or that opened it.
+	ApprovalRequestID *openapi_types.UUID `json:"approval_request_id,omitempty"`
+
+	// AutoApproved True if the conditions of the chain opened it.
+	AutoApproved *bool              `json:"auto_approved,omitempty"`
+	DecisionID   openapi_types.UUID `json:"decision_id"`
+
+	// Denials What policies say against it.
+	Denials []PolicyDenial `json:"denials,omitempty"`
+
+	// FieldPermissions read, write or hidden for every field that is defined for the type, by tier and name. It does not depend on the action.
+	FieldPermissions map[string]map[string]string `json:"field_permissions,omitempty"`
 
 	// MatchedConditions The attribute values on which they rested, by path.
 	MatchedConditions map[string]interface{} `json:"matched_conditions,omitempty"`
@@ -705,9 +1318,15 @@ type DecisionAnswer struct {
 	// MatchedRoles The roles that own them, with the path by which the subject has each.
 	MatchedRoles []MatchedRole `json:"matched_roles,omitempty"`
 
+	// Obligations What whoever lets the subject act has to do, as policies say it. An application that cannot do one of them must not let the subject act.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
 	// Reason One sentence for people.
 	Reason     *string                  `json:"reason,omitempty"`
 	ReasonCode DecisionAnswerReasonCode `json:"reason_code"`
+
+	// RequiresApproval True if an approval would allow it.
+	RequiresApproval bool `json:"requires_approval"`
 
 	// Revision A token of the state that the answer holds for.
 	Revision *string `json:"revision,omitempty"`
@@ -788,6 +1407,27 @@ type DecisionEffectiveEffect string
 type DecisionEffectiveListEnvelope struct {
 	Data []DecisionEffective `json:"data"`
 	Meta ListMeta            `json:"meta"`
+}
+
+// DecisionFields defines model for DecisionFields.
+type DecisionFields struct {
+	// Allowed Whether the subject may read the record at all.
+	Allowed    bool               `json:"allowed"`
+	DecisionID openapi_types.UUID `json:"decision_id"`
+	EntityID   *string            `json:"entity_id,omitempty"`
+	EntityType string             `json:"entity_type"`
+
+	// FieldPermissions read, write or hidden, by tier and name. Empty for a type without field definitions, and for what was not evaluated.
+	FieldPermissions map[string]map[string]string `json:"field_permissions"`
+
+	// ReasonCode Of action read, as POST /permissions/check gives it.
+	ReasonCode string `json:"reason_code"`
+}
+
+// DecisionFieldsEnvelope defines model for DecisionFieldsEnvelope.
+type DecisionFieldsEnvelope struct {
+	Data DecisionFields `json:"data"`
+	Meta Meta           `json:"meta"`
 }
 
 // DecisionResource defines model for DecisionResource.
@@ -1307,6 +1947,9 @@ type ListMeta struct {
 
 // Manifest defines model for Manifest.
 type Manifest struct {
+	// ApprovalChains Who must agree to what, level by level.
+	ApprovalChains []ManifestApprovalChain `json:"approval_chains,omitempty"`
+
 	// Fields Field definitions of the tenant, each named by entity_type and field_name.
 	Fields []FieldSpec `json:"fields,omitempty"`
 
@@ -1343,6 +1986,80 @@ type ManifestApplyRequest struct {
 
 	// Prune Delete what the sections that are given do not list. Default false.
 	Prune *bool `json:"prune,omitempty"`
+}
+
+// ManifestApprovalChain defines model for ManifestApprovalChain.
+type ManifestApprovalChain struct {
+	// ApprovalLevels Who must agree, level by level.
+	ApprovalLevels []ManifestChainLevel `json:"approval_levels"`
+
+	// AutoApproveConditions Where they hold, nobody is asked. Default: none.
+	AutoApproveConditions map[string]interface{} `json:"auto_approve_conditions,omitempty"`
+	Description           *string                `json:"description,omitempty"`
+
+	// IsActive Default true.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// MaxDurationHours The longest time for which an approval grants. Default: no limit.
+	MaxDurationHours *int64 `json:"max_duration_hours,omitempty"`
+
+	// Mode gate: a permission and an approval. escalation: a permission or an approval. Default gate.
+	Mode *ManifestApprovalChainMode `json:"mode,omitempty"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// ResourcePattern Which ids of the type, as type:glob or the glob alone. Default *.
+	ResourcePattern *string `json:"resource_pattern,omitempty"`
+
+	// ResourceType The type it guards, * for every type but api, or role for requests for roles.
+	ResourceType string `json:"resource_type"`
+}
+
+// ManifestApprovalChainMode gate: a permission and an approval. escalation: a permission or an approval. Default gate.
+type ManifestApprovalChainMode string
+
+// ManifestChainApprover defines model for ManifestChainApprover.
+type ManifestChainApprover struct {
+	// Min How many people of the role. Default 1.
+	Min *int64 `json:"min,omitempty"`
+
+	// Role Either a role, named as groups name them, or a user.
+	Role *string `json:"role,omitempty"`
+
+	// User The e-mail address of a person of the tenant, or their id.
+	User *string `json:"user,omitempty"`
+}
+
+// ManifestChainApprovers defines model for ManifestChainApprovers.
+type ManifestChainApprovers struct {
+	// AllOf Each of them must be met, a person counting for one only.
+	AllOf []ManifestChainApprover `json:"all_of,omitempty"`
+
+	// AnyOf One of them must be met.
+	AnyOf []ManifestChainApprover `json:"any_of,omitempty"`
+}
+
+// ManifestChainLevel defines model for ManifestChainLevel.
+type ManifestChainLevel struct {
+	// ApproverRole In short for approvers with one role.
+	ApproverRole *string                 `json:"approver_role,omitempty"`
+	Approvers    *ManifestChainApprovers `json:"approvers,omitempty"`
+
+	// EscalateToLevel A later level, which decides in place of this one when its time is over.
+	EscalateToLevel *int64 `json:"escalate_to_level,omitempty"`
+
+	// Final Whoever agrees here ends the chain. The last level always does.
+	Final *bool `json:"final,omitempty"`
+
+	// Level 1 for the first, each one more than the one before.
+	Level int64 `json:"level"`
+
+	// MinApprovals With approver_role: how many of them. Default 1.
+	MinApprovals *int64 `json:"min_approvals,omitempty"`
+
+	// TimeoutHours How long the level waits. Default: the server's APPROVAL_TIMEOUT_HOURS.
+	TimeoutHours *int64 `json:"timeout_hours,omitempty"`
 }
 
 // ManifestChange defines model for ManifestChange.
@@ -1730,8 +2447,11 @@ type PermissionCheckRequest struct {
 	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
 
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
-	Context  map[string]interface{} `json:"context,omitempty"`
-	Resource DecisionResource       `json:"resource"`
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Justification Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only.
+	Justification *string          `json:"justification,omitempty"`
+	Resource      DecisionResource `json:"resource"`
 
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`
@@ -1836,6 +2556,12 @@ type PermissionUpdate struct {
 
 // PermissionUpdateEffect defines model for PermissionUpdate.Effect.
 type PermissionUpdateEffect string
+
+// PolicyDenial defines model for PolicyDenial.
+type PolicyDenial struct {
+	Policy string `json:"policy"`
+	Reason string `json:"reason"`
+}
 
 // Relative defines model for Relative.
 type Relative struct {
@@ -3282,11 +4008,306 @@ type UserUpdate struct {
 	Username    nullable.Nullable[string]                 `json:"username,omitempty"`
 }
 
+// Webhook defines model for Webhook.
+type Webhook struct {
+	CreatedAt time.Time                             `json:"created_at"`
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+	Events    []string                              `json:"events"`
+
+	// FailingSince When the first of the deliveries failed since which none got through. After three days the webhook is switched off.
+	FailingSince nullable.Nullable[time.Time] `json:"failing_since"`
+	ID           openapi_types.UUID           `json:"id"`
+	IsActive     bool                         `json:"is_active"`
+
+	// Name Unique in the tenant.
+	Name      string             `json:"name"`
+	TenantID  openapi_types.UUID `json:"tenant_id"`
+	UpdatedAt time.Time          `json:"updated_at"`
+	URL       string             `json:"url"`
+}
+
+// WebhookCreate defines model for WebhookCreate.
+type WebhookCreate struct {
+	// Events Names of events such as user.created, all of a section as user.*, or * for everything.
+	Events []string `json:"events"`
+
+	// IsActive Default true.
+	IsActive *bool  `json:"is_active,omitempty"`
+	Name     string `json:"name"`
+
+	// URL https, on port 443 or one from 1024 on, of a host that all can reach. Redirects are not followed.
+	URL string `json:"url"`
+}
+
+// WebhookCreated defines model for WebhookCreated.
+type WebhookCreated struct {
+	CreatedAt time.Time                             `json:"created_at"`
+	CreatedBy nullable.Nullable[openapi_types.UUID] `json:"created_by"`
+	Events    []string                              `json:"events"`
+
+	// FailingSince When the first of the deliveries failed since which none got through. After three days the webhook is switched off.
+	FailingSince nullable.Nullable[time.Time] `json:"failing_since"`
+	ID           openapi_types.UUID           `json:"id"`
+	IsActive     bool                         `json:"is_active"`
+
+	// Name Unique in the tenant.
+	Name string `json:"name"`
+
+	// Secret Shown this once.
+	Secret    string             `json:"secret"`
+	TenantID  openapi_types.UUID `json:"tenant_id"`
+	UpdatedAt time.Time          `json:"updated_at"`
+	URL       string             `json:"url"`
+}
+
+// WebhookCreatedEnvelope defines model for WebhookCreatedEnvelope.
+type WebhookCreatedEnvelope struct {
+	Data WebhookCreated `json:"data"`
+	Meta Meta           `json:"meta"`
+}
+
+// WebhookDelivery defines model for WebhookDelivery.
+type WebhookDelivery struct {
+	Attempts    int64                        `json:"attempts"`
+	CreatedAt   time.Time                    `json:"created_at"`
+	DeliveredAt nullable.Nullable[time.Time] `json:"delivered_at"`
+
+	// Error Why the last attempt failed.
+	Error string `json:"error"`
+	Event string `json:"event"`
+
+	// EventID The id in the body: that of the record in the audit log.
+	EventID openapi_types.UUID `json:"event_id"`
+
+	// ID What the header X-Sentinel-Delivery says.
+	ID            openapi_types.UUID           `json:"id"`
+	NextAttemptAt nullable.Nullable[time.Time] `json:"next_attempt_at"`
+
+	// ResponseStatus Of the last attempt, if it was answered.
+	ResponseStatus nullable.Nullable[int64] `json:"response_status"`
+
+	// Status dropped: the webhook was switched off before it got through.
+	Status    WebhookDeliveryStatus `json:"status"`
+	UpdatedAt time.Time             `json:"updated_at"`
+	WebhookID openapi_types.UUID    `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus dropped: the webhook was switched off before it got through.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryEnvelope defines model for WebhookDeliveryEnvelope.
+type WebhookDeliveryEnvelope struct {
+	Data WebhookDelivery `json:"data"`
+	Meta Meta            `json:"meta"`
+}
+
+// WebhookDeliveryListEnvelope defines model for WebhookDeliveryListEnvelope.
+type WebhookDeliveryListEnvelope struct {
+	Data []WebhookDelivery `json:"data"`
+	Meta ListMeta          `json:"meta"`
+}
+
+// WebhookEnvelope defines model for WebhookEnvelope.
+type WebhookEnvelope struct {
+	Data Webhook `json:"data"`
+	Meta Meta    `json:"meta"`
+}
+
+// WebhookListEnvelope defines model for WebhookListEnvelope.
+type WebhookListEnvelope struct {
+	Data []Webhook `json:"data"`
+	Meta ListMeta  `json:"meta"`
+}
+
+// WebhookSecret defines model for WebhookSecret.
+type WebhookSecret struct {
+	// ID The webhook's id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Secret Shown this once.
+	Secret string `json:"secret"`
+}
+
+// WebhookSecretEnvelope defines model for WebhookSecretEnvelope.
+type WebhookSecretEnvelope struct {
+	Data WebhookSecret `json:"data"`
+	Meta Meta          `json:"meta"`
+}
+
+// WebhookUpdate defines model for WebhookUpdate.
+type WebhookUpdate struct {
+	// Events Replaces them all.
+	Events   []string `json:"events,omitempty"`
+	IsActive *bool    `json:"is_active,omitempty"`
+	Name     *string  `json:"name,omitempty"`
+	URL      *string  `json:"url,omitempty"`
+}
+
 // WhoTenant defines model for WhoTenant.
 type WhoTenant struct {
 	Code string             `json:"code"`
 	ID   openapi_types.UUID `json:"id"`
 	Name string             `json:"name"`
+}
+
+// ListAccessRequestsParams defines parameters for ListAccessRequests.
+type ListAccessRequestsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order  *ListAccessRequestsParamsOrder  `form:"order,omitempty" json:"order,omitempty"`
+	Status *ListAccessRequestsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Requester Only requests of this account.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// Beneficiary Only requests by which this account gains.
+	Beneficiary *openapi_types.UUID `form:"beneficiary,omitempty" json:"beneficiary,omitempty"`
+
+	// Chain Only requests to the approvers of this chain.
+	Chain *openapi_types.UUID `form:"chain,omitempty" json:"chain,omitempty"`
+}
+
+// ListAccessRequestsParamsOrder defines parameters for ListAccessRequests.
+type ListAccessRequestsParamsOrder string
+
+// ListAccessRequestsParamsStatus defines parameters for ListAccessRequests.
+type ListAccessRequestsParamsStatus string
+
+// CreateAccessRequestParams defines parameters for CreateAccessRequest.
+type CreateAccessRequestParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAccessRequestDelegationsParams defines parameters for ListAccessRequestDelegations.
+type ListAccessRequestDelegationsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order *ListAccessRequestDelegationsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Active Only those that are under way now, or only the others.
+	Active *bool `form:"active,omitempty" json:"active,omitempty"`
+}
+
+// ListAccessRequestDelegationsParamsOrder defines parameters for ListAccessRequestDelegations.
+type ListAccessRequestDelegationsParamsOrder string
+
+// CreateAccessRequestDelegationParams defines parameters for CreateAccessRequestDelegation.
+type CreateAccessRequestDelegationParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteAccessRequestDelegationParams defines parameters for DeleteAccessRequestDelegation.
+type DeleteAccessRequestDelegationParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListAccessRequestPendingParams defines parameters for ListAccessRequestPending.
+type ListAccessRequestPendingParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order *ListAccessRequestPendingParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// ApproverID Whose decision they wait for. Default: the caller's. Another's needs read on api/access-requests.
+	ApproverID *openapi_types.UUID `form:"approver_id,omitempty" json:"approver_id,omitempty"`
+}
+
+// ListAccessRequestPendingParamsOrder defines parameters for ListAccessRequestPending.
+type ListAccessRequestPendingParamsOrder string
+
+// ApproveAccessRequestParams defines parameters for ApproveAccessRequest.
+type ApproveAccessRequestParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// CancelAccessRequestParams defines parameters for CancelAccessRequest.
+type CancelAccessRequestParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// DenyAccessRequestParams defines parameters for DenyAccessRequest.
+type DenyAccessRequestParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// EscalateAccessRequestParams defines parameters for EscalateAccessRequest.
+type EscalateAccessRequestParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// RevokeAccessRequestParams defines parameters for RevokeAccessRequest.
+type RevokeAccessRequestParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListApprovalChainsParams defines parameters for ListApprovalChains.
+type ListApprovalChainsParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order *ListApprovalChainsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+	Sort  *ListApprovalChainsParamsSort  `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// ResourceType Only chains of this type.
+	ResourceType *string                       `form:"resource_type,omitempty" json:"resource_type,omitempty"`
+	Mode         *ListApprovalChainsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+	IsActive     *bool                         `form:"is_active,omitempty" json:"is_active,omitempty"`
+
+	// Search Part of the name or description.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ListApprovalChainsParamsOrder defines parameters for ListApprovalChains.
+type ListApprovalChainsParamsOrder string
+
+// ListApprovalChainsParamsSort defines parameters for ListApprovalChains.
+type ListApprovalChainsParamsSort string
+
+// ListApprovalChainsParamsMode defines parameters for ListApprovalChains.
+type ListApprovalChainsParamsMode string
+
+// CreateApprovalChainParams defines parameters for CreateApprovalChain.
+type CreateApprovalChainParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteApprovalChainParams defines parameters for DeleteApprovalChain.
+type DeleteApprovalChainParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// UpdateApprovalChainParams defines parameters for UpdateApprovalChain.
+type UpdateApprovalChainParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // ListAuthSessionsParams defines parameters for ListAuthSessions.
@@ -3356,6 +4377,21 @@ type DeleteFieldDefinitionParams struct {
 type UpdateFieldDefinitionParams struct {
 	// IfMatch The ETag of the object as it was read; 412 if it has changed since
 	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// GetFieldPermissionsParams defines parameters for GetFieldPermissions.
+type GetFieldPermissionsParams struct {
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// EntityType The type of the record, such as vessel.
+	EntityType string `form:"entity_type" json:"entity_type"`
+
+	// EntityID The record as the application knows it, or the id or code of a registered node. Without it the question is about the type.
+	EntityID *string `form:"entity_id,omitempty" json:"entity_id,omitempty"`
+
+	// Fields Only these fields. Join names with commas, or repeat it. Default: all.
+	Fields []string `form:"fields,omitempty" json:"fields,omitempty"`
 }
 
 // ListGroupsParams defines parameters for ListGroups.
@@ -3981,6 +5017,90 @@ type ListUserRolesParams struct {
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order asc or desc
+	Order    *ListWebhooksParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+	Sort     *ListWebhooksParamsSort  `form:"sort,omitempty" json:"sort,omitempty"`
+	IsActive *bool                    `form:"is_active,omitempty" json:"is_active,omitempty"`
+}
+
+// ListWebhooksParamsOrder defines parameters for ListWebhooks.
+type ListWebhooksParamsOrder string
+
+// ListWebhooksParamsSort defines parameters for ListWebhooks.
+type ListWebhooksParamsSort string
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes the call repeatable for 24 hours: the same request under the same key is answered as before, with Idempotent-Replayed: true.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteWebhookParams defines parameters for DeleteWebhook.
+type DeleteWebhookParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// UpdateWebhookParams defines parameters for UpdateWebhook.
+type UpdateWebhookParams struct {
+	// IfMatch The ETag of the object as it was read; 412 if it has changed since
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Page The page, from 1
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Objects in a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Order By when they were made.
+	Order  *ListWebhookDeliveriesParamsOrder  `form:"order,omitempty" json:"order,omitempty"`
+	Status *ListWebhookDeliveriesParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Event The name of an event.
+	Event *string `form:"event,omitempty" json:"event,omitempty"`
+}
+
+// ListWebhookDeliveriesParamsOrder defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParamsOrder string
+
+// ListWebhookDeliveriesParamsStatus defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParamsStatus string
+
+// GetBundleParams defines parameters for GetBundle.
+type GetBundleParams struct {
+	// IfNoneMatch The ETags of bundles that the agent has.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// CreateAccessRequestJSONRequestBody defines body for CreateAccessRequest for application/json ContentType.
+type CreateAccessRequestJSONRequestBody = AccessRequestCreate
+
+// CreateAccessRequestDelegationJSONRequestBody defines body for CreateAccessRequestDelegation for application/json ContentType.
+type CreateAccessRequestDelegationJSONRequestBody = AccessRequestDelegationCreate
+
+// ApproveAccessRequestJSONRequestBody defines body for ApproveAccessRequest for application/json ContentType.
+type ApproveAccessRequestJSONRequestBody = AccessRequestApproveRequest
+
+// DenyAccessRequestJSONRequestBody defines body for DenyAccessRequest for application/json ContentType.
+type DenyAccessRequestJSONRequestBody = AccessRequestApproveRequest
+
+// CreateApprovalChainJSONRequestBody defines body for CreateApprovalChain for application/json ContentType.
+type CreateApprovalChainJSONRequestBody = ChainInput
+
+// UpdateApprovalChainJSONRequestBody defines body for UpdateApprovalChain for application/json ContentType.
+type UpdateApprovalChainJSONRequestBody = ApprovalChainUpdate
+
 // AuthEmailConfirmJSONRequestBody defines body for AuthEmailConfirm for application/json ContentType.
 type AuthEmailConfirmJSONRequestBody = AuthEmailConfirmRequest
 
@@ -4146,6 +5266,12 @@ type ResetUserPasswordJSONRequestBody = UserResetPasswordRequest
 // AddUserRolesJSONRequestBody defines body for AddUserRoles for application/json ContentType.
 type AddUserRolesJSONRequestBody = UserRolesRequest
 
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = WebhookCreate
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = WebhookUpdate
+
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
 
@@ -4224,6 +5350,190 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAccessRequests List access requests
+	//
+	// Those that the caller made or gains by; all of them with read on api/access-requests.
+	//
+	// Corresponds with GET /api/v1/access-requests (the `ListAccessRequests` operationId).
+	ListAccessRequests(ctx context.Context, params *ListAccessRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAccessRequestWithBody Ask for access
+	//
+	// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+	CreateAccessRequestWithBody(ctx context.Context, params *CreateAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAccessRequest Ask for access
+	//
+	// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+	CreateAccessRequest(ctx context.Context, params *CreateAccessRequestParams, body CreateAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAccessRequestDelegations List delegations
+	//
+	// Corresponds with GET /api/v1/access-requests/delegations (the `ListAccessRequestDelegations` operationId).
+	ListAccessRequestDelegations(ctx context.Context, params *ListAccessRequestDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAccessRequestDelegationWithBody Let somebody decide while you are away
+	//
+	// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+	CreateAccessRequestDelegationWithBody(ctx context.Context, params *CreateAccessRequestDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAccessRequestDelegation Let somebody decide while you are away
+	//
+	// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+	CreateAccessRequestDelegation(ctx context.Context, params *CreateAccessRequestDelegationParams, body CreateAccessRequestDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteAccessRequestDelegation End a delegation
+	//
+	// Corresponds with DELETE /api/v1/access-requests/delegations/{id} (the `DeleteAccessRequestDelegation` operationId).
+	DeleteAccessRequestDelegation(ctx context.Context, id openapi_types.UUID, params *DeleteAccessRequestDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAccessRequestPending List the requests that wait for a decision
+	//
+	// Those that the caller may decide now, or with read on api/access-requests those that another may.
+	//
+	// Corresponds with GET /api/v1/access-requests/pending (the `ListAccessRequestPending` operationId).
+	ListAccessRequestPending(ctx context.Context, params *ListAccessRequestPendingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAccessRequest Read an access request
+	//
+	// With its history, the levels of its chain as they were when it was made, and who may decide it now.
+	//
+	// Corresponds with GET /api/v1/access-requests/{id} (the `GetAccessRequest` operationId).
+	GetAccessRequest(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveAccessRequestWithBody Approve an access request
+	//
+	// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+	ApproveAccessRequestWithBody(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveAccessRequest Approve an access request
+	//
+	// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+	ApproveAccessRequest(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, body ApproveAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelAccessRequest Take an access request back
+	//
+	// Only one that waits.
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/cancel (the `CancelAccessRequest` operationId).
+	CancelAccessRequest(ctx context.Context, id openapi_types.UUID, params *CancelAccessRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DenyAccessRequestWithBody Deny an access request
+	//
+	// Ends the request.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+	DenyAccessRequestWithBody(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DenyAccessRequest Deny an access request
+	//
+	// Ends the request.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+	DenyAccessRequest(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, body DenyAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EscalateAccessRequest Pass an access request on
+	//
+	// To the level that the chain names for it, which decides in place of the current one. It is no approval.
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/escalate (the `EscalateAccessRequest` operationId).
+	EscalateAccessRequest(ctx context.Context, id openapi_types.UUID, params *EscalateAccessRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeAccessRequest End what an access request granted
+	//
+	// At once. The role of a role request is taken.
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/revoke (the `RevokeAccessRequest` operationId).
+	RevokeAccessRequest(ctx context.Context, id openapi_types.UUID, params *RevokeAccessRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApprovalChains List approval chains
+	//
+	// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+	ListApprovalChains(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApprovalChainWithBody Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChainWithBody(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApprovalChain Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChain(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApprovalChain Delete an approval chain
+	//
+	// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+	DeleteApprovalChain(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApprovalChain Read an approval chain
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+	GetApprovalChain(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateApprovalChainWithBody Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChainWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateApprovalChain Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChain(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApprovalChainStatus Show what waits in a chain, and whether it can be decided
+	//
+	// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+	GetApprovalChainStatus(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AuthEmailConfirmWithBody Confirm a new e-mail address with the token sent to it
 	//
@@ -4541,6 +5851,13 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
 	UpdateFieldDefinition(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetFieldPermissions Which fields may this subject see and change?
+	//
+	// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+	//
+	// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+	GetFieldPermissions(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListGroups List groups
 	//
 	// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
@@ -4852,7 +6169,7 @@ type ClientInterface interface {
 
 	// CheckPermissionsWithBody May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4861,7 +6178,7 @@ type ClientInterface interface {
 
 	// CheckPermissions May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5547,6 +6864,94 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/users/{id}/unlock (the `UnlockUser` operationId).
 	UnlockUser(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListWebhooks List webhooks
+	//
+	// Corresponds with GET /api/v1/webhooks (the `ListWebhooks` operationId).
+	ListWebhooks(ctx context.Context, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateWebhookWithBody Create a webhook
+	//
+	// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+	CreateWebhookWithBody(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateWebhook Create a webhook
+	//
+	// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+	CreateWebhook(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteWebhook Delete a webhook
+	//
+	// Its deliveries go with it, those that wait too.
+	//
+	// Corresponds with DELETE /api/v1/webhooks/{id} (the `DeleteWebhook` operationId).
+	DeleteWebhook(ctx context.Context, id openapi_types.UUID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetWebhook Read a webhook
+	//
+	// Corresponds with GET /api/v1/webhooks/{id} (the `GetWebhook` operationId).
+	GetWebhook(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWebhookWithBody Change a webhook
+	//
+	// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+	UpdateWebhookWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWebhook Change a webhook
+	//
+	// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+	UpdateWebhook(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, body UpdateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWebhookDeliveries List the deliveries of a webhook
+	//
+	// Kept for 30 days.
+	//
+	// Corresponds with GET /api/v1/webhooks/{id}/deliveries (the `ListWebhookDeliveries` operationId).
+	ListWebhookDeliveries(ctx context.Context, id openapi_types.UUID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RedeliverWebhookDelivery Deliver an event again
+	//
+	// As a new delivery of the same event, whose id in the body stays the same.
+	//
+	// Corresponds with POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver (the `RedeliverWebhookDelivery` operationId).
+	RedeliverWebhookDelivery(ctx context.Context, id openapi_types.UUID, deliveryID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateWebhookSecret Give a webhook a new secret
+	//
+	// Everything sent from now on is signed with it, also what waits.
+	//
+	// Corresponds with POST /api/v1/webhooks/{id}/rotate-secret (the `RotateWebhookSecret` operationId).
+	RotateWebhookSecret(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestWebhook Send a test event
+	//
+	// The event webhook.test, whatever the webhook asks for. It is sent behind the answer: what came of it is among the deliveries.
+	//
+	// Corresponds with POST /api/v1/webhooks/{id}/test (the `TestWebhook` operationId).
+	TestWebhook(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBundle A tenant's bundle for OPA
+	//
+	// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+	//
+	// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+	GetBundle(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetHealth Each part and the whole
 	//
 	// Corresponds with GET /health (the `GetHealth` operationId).
@@ -5568,6 +6973,430 @@ type ClientInterface interface {
 // Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 func (c *API) GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetWellKnownJwksJSONRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAccessRequests List access requests
+//
+// Those that the caller made or gains by; all of them with read on api/access-requests.
+//
+// Corresponds with GET /api/v1/access-requests (the `ListAccessRequests` operationId).
+func (c *API) ListAccessRequests(ctx context.Context, params *ListAccessRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessRequestsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAccessRequestWithBody Ask for access
+//
+// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+func (c *API) CreateAccessRequestWithBody(ctx context.Context, params *CreateAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAccessRequestRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAccessRequest Ask for access
+//
+// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+func (c *API) CreateAccessRequest(ctx context.Context, params *CreateAccessRequestParams, body CreateAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAccessRequestRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAccessRequestDelegations List delegations
+//
+// Corresponds with GET /api/v1/access-requests/delegations (the `ListAccessRequestDelegations` operationId).
+func (c *API) ListAccessRequestDelegations(ctx context.Context, params *ListAccessRequestDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessRequestDelegationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAccessRequestDelegationWithBody Let somebody decide while you are away
+//
+// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+func (c *API) CreateAccessRequestDelegationWithBody(ctx context.Context, params *CreateAccessRequestDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAccessRequestDelegationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAccessRequestDelegation Let somebody decide while you are away
+//
+// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+func (c *API) CreateAccessRequestDelegation(ctx context.Context, params *CreateAccessRequestDelegationParams, body CreateAccessRequestDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAccessRequestDelegationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteAccessRequestDelegation End a delegation
+//
+// Corresponds with DELETE /api/v1/access-requests/delegations/{id} (the `DeleteAccessRequestDelegation` operationId).
+func (c *API) DeleteAccessRequestDelegation(ctx context.Context, id openapi_types.UUID, params *DeleteAccessRequestDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteAccessRequestDelegationRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAccessRequestPending List the requests that wait for a decision
+//
+// Those that the caller may decide now, or with read on api/access-requests those that another may.
+//
+// Corresponds with GET /api/v1/access-requests/pending (the `ListAccessRequestPending` operationId).
+func (c *API) ListAccessRequestPending(ctx context.Context, params *ListAccessRequestPendingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessRequestPendingRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAccessRequest Read an access request
+//
+// With its history, the levels of its chain as they were when it was made, and who may decide it now.
+//
+// Corresponds with GET /api/v1/access-requests/{id} (the `GetAccessRequest` operationId).
+func (c *API) GetAccessRequest(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAccessRequestRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveAccessRequestWithBody Approve an access request
+//
+// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+func (c *API) ApproveAccessRequestWithBody(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveAccessRequestRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveAccessRequest Approve an access request
+//
+// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+func (c *API) ApproveAccessRequest(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, body ApproveAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveAccessRequestRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelAccessRequest Take an access request back
+//
+// Only one that waits.
+//
+// Corresponds with POST /api/v1/access-requests/{id}/cancel (the `CancelAccessRequest` operationId).
+func (c *API) CancelAccessRequest(ctx context.Context, id openapi_types.UUID, params *CancelAccessRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelAccessRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DenyAccessRequestWithBody Deny an access request
+//
+// Ends the request.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+func (c *API) DenyAccessRequestWithBody(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDenyAccessRequestRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DenyAccessRequest Deny an access request
+//
+// Ends the request.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+func (c *API) DenyAccessRequest(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, body DenyAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDenyAccessRequestRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EscalateAccessRequest Pass an access request on
+//
+// To the level that the chain names for it, which decides in place of the current one. It is no approval.
+//
+// Corresponds with POST /api/v1/access-requests/{id}/escalate (the `EscalateAccessRequest` operationId).
+func (c *API) EscalateAccessRequest(ctx context.Context, id openapi_types.UUID, params *EscalateAccessRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEscalateAccessRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeAccessRequest End what an access request granted
+//
+// At once. The role of a role request is taken.
+//
+// Corresponds with POST /api/v1/access-requests/{id}/revoke (the `RevokeAccessRequest` operationId).
+func (c *API) RevokeAccessRequest(ctx context.Context, id openapi_types.UUID, params *RevokeAccessRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAccessRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApprovalChains List approval chains
+//
+// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+func (c *API) ListApprovalChains(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApprovalChainsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApprovalChainWithBody Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *API) CreateApprovalChainWithBody(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApprovalChainRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApprovalChain Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *API) CreateApprovalChain(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApprovalChainRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApprovalChain Delete an approval chain
+//
+// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+func (c *API) DeleteApprovalChain(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApprovalChainRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApprovalChain Read an approval chain
+//
+// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+func (c *API) GetApprovalChain(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApprovalChainRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateApprovalChainWithBody Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *API) UpdateApprovalChainWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateApprovalChainRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateApprovalChain Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *API) UpdateApprovalChain(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateApprovalChainRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApprovalChainStatus Show what waits in a chain, and whether it can be decided
+//
+// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+//
+// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+func (c *API) GetApprovalChainStatus(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApprovalChainStatusRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -6264,6 +8093,23 @@ func (c *API) UpdateFieldDefinitionWithBody(ctx context.Context, id openapi_type
 // Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
 func (c *API) UpdateFieldDefinition(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateFieldDefinitionRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetFieldPermissions Which fields may this subject see and change?
+//
+// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+//
+// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+func (c *API) GetFieldPermissions(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetFieldPermissionsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7015,7 +8861,7 @@ func (c *API) BatchCheckPermissions(ctx context.Context, body BatchCheckPermissi
 
 // CheckPermissionsWithBody May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7034,7 +8880,7 @@ func (c *API) CheckPermissionsWithBody(ctx context.Context, contentType string, 
 
 // CheckPermissions May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8640,6 +10486,214 @@ func (c *API) UnlockUser(ctx context.Context, id openapi_types.UUID, reqEditors 
 	return c.Client.Do(req)
 }
 
+// ListWebhooks List webhooks
+//
+// Corresponds with GET /api/v1/webhooks (the `ListWebhooks` operationId).
+func (c *API) ListWebhooks(ctx context.Context, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWebhooksRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateWebhookWithBody Create a webhook
+//
+// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+func (c *API) CreateWebhookWithBody(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWebhookRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateWebhook Create a webhook
+//
+// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+func (c *API) CreateWebhook(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWebhookRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteWebhook Delete a webhook
+//
+// Its deliveries go with it, those that wait too.
+//
+// Corresponds with DELETE /api/v1/webhooks/{id} (the `DeleteWebhook` operationId).
+func (c *API) DeleteWebhook(ctx context.Context, id openapi_types.UUID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteWebhookRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetWebhook Read a webhook
+//
+// Corresponds with GET /api/v1/webhooks/{id} (the `GetWebhook` operationId).
+func (c *API) GetWebhook(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetWebhookRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWebhookWithBody Change a webhook
+//
+// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+func (c *API) UpdateWebhookWithBody(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWebhookRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWebhook Change a webhook
+//
+// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+func (c *API) UpdateWebhook(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, body UpdateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWebhookRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWebhookDeliveries List the deliveries of a webhook
+//
+// Kept for 30 days.
+//
+// Corresponds with GET /api/v1/webhooks/{id}/deliveries (the `ListWebhookDeliveries` operationId).
+func (c *API) ListWebhookDeliveries(ctx context.Context, id openapi_types.UUID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWebhookDeliveriesRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RedeliverWebhookDelivery Deliver an event again
+//
+// As a new delivery of the same event, whose id in the body stays the same.
+//
+// Corresponds with POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver (the `RedeliverWebhookDelivery` operationId).
+func (c *API) RedeliverWebhookDelivery(ctx context.Context, id openapi_types.UUID, deliveryID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedeliverWebhookDeliveryRequest(c.Server, id, deliveryID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateWebhookSecret Give a webhook a new secret
+//
+// Everything sent from now on is signed with it, also what waits.
+//
+// Corresponds with POST /api/v1/webhooks/{id}/rotate-secret (the `RotateWebhookSecret` operationId).
+func (c *API) RotateWebhookSecret(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateWebhookSecretRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestWebhook Send a test event
+//
+// The event webhook.test, whatever the webhook asks for. It is sent behind the answer: what came of it is among the deliveries.
+//
+// Corresponds with POST /api/v1/webhooks/{id}/test (the `TestWebhook` operationId).
+func (c *API) TestWebhook(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestWebhookRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBundle A tenant's bundle for OPA
+//
+// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+//
+// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+func (c *API) GetBundle(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBundleRequest(c.Server, tenant, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetHealth Each part and the whole
 //
 // Corresponds with GET /health (the `GetHealth` operationId).
@@ -8695,6 +10749,1148 @@ func NewGetWellKnownJwksJSONRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/.well-known/jwks.json")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAccessRequestsRequest constructs an http.Request for the ListAccessRequests method
+func NewListAccessRequestsRequest(server string, params *ListAccessRequestsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Requester != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "requester", *params.Requester, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Beneficiary != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "beneficiary", *params.Beneficiary, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chain != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "chain", *params.Chain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateAccessRequestRequest calls the generic CreateAccessRequest builder with application/json body
+func NewCreateAccessRequestRequest(server string, params *CreateAccessRequestParams, body CreateAccessRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAccessRequestRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateAccessRequestRequestWithBody constructs an http.Request for the CreateAccessRequest method, with any body, and a specified content type
+func NewCreateAccessRequestRequestWithBody(server string, params *CreateAccessRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListAccessRequestDelegationsRequest constructs an http.Request for the ListAccessRequestDelegations method
+func NewListAccessRequestDelegationsRequest(server string, params *ListAccessRequestDelegationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/delegations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Active != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "active", *params.Active, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateAccessRequestDelegationRequest calls the generic CreateAccessRequestDelegation builder with application/json body
+func NewCreateAccessRequestDelegationRequest(server string, params *CreateAccessRequestDelegationParams, body CreateAccessRequestDelegationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAccessRequestDelegationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateAccessRequestDelegationRequestWithBody constructs an http.Request for the CreateAccessRequestDelegation method, with any body, and a specified content type
+func NewCreateAccessRequestDelegationRequestWithBody(server string, params *CreateAccessRequestDelegationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/delegations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteAccessRequestDelegationRequest constructs an http.Request for the DeleteAccessRequestDelegation method
+func NewDeleteAccessRequestDelegationRequest(server string, id openapi_types.UUID, params *DeleteAccessRequestDelegationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/delegations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListAccessRequestPendingRequest constructs an http.Request for the ListAccessRequestPending method
+func NewListAccessRequestPendingRequest(server string, params *ListAccessRequestPendingParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/pending")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ApproverID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "approver_id", *params.ApproverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAccessRequestRequest constructs an http.Request for the GetAccessRequest method
+func NewGetAccessRequestRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApproveAccessRequestRequest calls the generic ApproveAccessRequest builder with application/json body
+func NewApproveAccessRequestRequest(server string, id openapi_types.UUID, params *ApproveAccessRequestParams, body ApproveAccessRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApproveAccessRequestRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewApproveAccessRequestRequestWithBody constructs an http.Request for the ApproveAccessRequest method, with any body, and a specified content type
+func NewApproveAccessRequestRequestWithBody(server string, id openapi_types.UUID, params *ApproveAccessRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelAccessRequestRequest constructs an http.Request for the CancelAccessRequest method
+func NewCancelAccessRequestRequest(server string, id openapi_types.UUID, params *CancelAccessRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDenyAccessRequestRequest calls the generic DenyAccessRequest builder with application/json body
+func NewDenyAccessRequestRequest(server string, id openapi_types.UUID, params *DenyAccessRequestParams, body DenyAccessRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDenyAccessRequestRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewDenyAccessRequestRequestWithBody constructs an http.Request for the DenyAccessRequest method, with any body, and a specified content type
+func NewDenyAccessRequestRequestWithBody(server string, id openapi_types.UUID, params *DenyAccessRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/%s/deny", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewEscalateAccessRequestRequest constructs an http.Request for the EscalateAccessRequest method
+func NewEscalateAccessRequestRequest(server string, id openapi_types.UUID, params *EscalateAccessRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/%s/escalate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeAccessRequestRequest constructs an http.Request for the RevokeAccessRequest method
+func NewRevokeAccessRequestRequest(server string, id openapi_types.UUID, params *RevokeAccessRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/access-requests/%s/revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListApprovalChainsRequest constructs an http.Request for the ListApprovalChains method
+func NewListApprovalChainsRequest(server string, params *ListApprovalChainsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "resource_type", *params.ResourceType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Mode != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "mode", *params.Mode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsActive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_active", *params.IsActive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateApprovalChainRequest calls the generic CreateApprovalChain builder with application/json body
+func NewCreateApprovalChainRequest(server string, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateApprovalChainRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateApprovalChainRequestWithBody constructs an http.Request for the CreateApprovalChain method, with any body, and a specified content type
+func NewCreateApprovalChainRequestWithBody(server string, params *CreateApprovalChainParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteApprovalChainRequest constructs an http.Request for the DeleteApprovalChain method
+func NewDeleteApprovalChainRequest(server string, id openapi_types.UUID, params *DeleteApprovalChainParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApprovalChainRequest constructs an http.Request for the GetApprovalChain method
+func NewGetApprovalChainRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateApprovalChainRequest calls the generic UpdateApprovalChain builder with application/json body
+func NewUpdateApprovalChainRequest(server string, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateApprovalChainRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateApprovalChainRequestWithBody constructs an http.Request for the UpdateApprovalChain method, with any body, and a specified content type
+func NewUpdateApprovalChainRequestWithBody(server string, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApprovalChainStatusRequest constructs an http.Request for the GetApprovalChainStatus method
+func NewGetApprovalChainStatusRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approval-chains/%s/status", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -9818,6 +13014,92 @@ func NewUpdateFieldDefinitionRequestWithBody(server string, id openapi_types.UUI
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewGetFieldPermissionsRequest constructs an http.Request for the GetFieldPermissions method
+func NewGetFieldPermissionsRequest(server string, params *GetFieldPermissionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/field-permissions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "user_id", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "entity_type", params.EntityType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.EntityID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "entity_id", *params.EntityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -15604,6 +18886,575 @@ func NewUnlockUserRequest(server string, id openapi_types.UUID) (*http.Request, 
 	return req, nil
 }
 
+// NewListWebhooksRequest constructs an http.Request for the ListWebhooks method
+func NewListWebhooksRequest(server string, params *ListWebhooksParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsActive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "is_active", *params.IsActive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateWebhookRequest calls the generic CreateWebhook builder with application/json body
+func NewCreateWebhookRequest(server string, params *CreateWebhookParams, body CreateWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateWebhookRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateWebhookRequestWithBody constructs an http.Request for the CreateWebhook method, with any body, and a specified content type
+func NewCreateWebhookRequestWithBody(server string, params *CreateWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteWebhookRequest constructs an http.Request for the DeleteWebhook method
+func NewDeleteWebhookRequest(server string, id openapi_types.UUID, params *DeleteWebhookParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetWebhookRequest constructs an http.Request for the GetWebhook method
+func NewGetWebhookRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateWebhookRequest calls the generic UpdateWebhook builder with application/json body
+func NewUpdateWebhookRequest(server string, id openapi_types.UUID, params *UpdateWebhookParams, body UpdateWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateWebhookRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateWebhookRequestWithBody constructs an http.Request for the UpdateWebhook method, with any body, and a specified content type
+func NewUpdateWebhookRequestWithBody(server string, id openapi_types.UUID, params *UpdateWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListWebhookDeliveriesRequest constructs an http.Request for the ListWebhookDeliveries method
+func NewListWebhookDeliveriesRequest(server string, id openapi_types.UUID, params *ListWebhookDeliveriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks/%s/deliveries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Event != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "event", *params.Event, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRedeliverWebhookDeliveryRequest constructs an http.Request for the RedeliverWebhookDelivery method
+func NewRedeliverWebhookDeliveryRequest(server string, id openapi_types.UUID, deliveryID openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "delivery_id", deliveryID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks/%s/deliveries/%s/redeliver", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRotateWebhookSecretRequest constructs an http.Request for the RotateWebhookSecret method
+func NewRotateWebhookSecretRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks/%s/rotate-secret", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTestWebhookRequest constructs an http.Request for the TestWebhook method
+func NewTestWebhookRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/webhooks/%s/test", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBundleRequest constructs an http.Request for the GetBundle method
+func NewGetBundleRequest(server string, tenant string, params *GetBundleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/bundles/%s.tar.gz", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetHealthRequest constructs an http.Request for the GetHealth method
 func NewGetHealthRequest(server string) (*http.Request, error) {
 	var err error
@@ -15735,6 +19586,214 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSONWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetWellKnownJwksJSONResponse, error)
+
+	// ListAccessRequestsWithResponse List access requests
+	//
+	// Those that the caller made or gains by; all of them with read on api/access-requests.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/access-requests (the `ListAccessRequests` operationId).
+	ListAccessRequestsWithResponse(ctx context.Context, params *ListAccessRequestsParams, reqEditors ...RequestEditorFn) (*ListAccessRequestsResponse, error)
+
+	// CreateAccessRequestWithBodyWithResponse Ask for access
+	//
+	// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+	CreateAccessRequestWithBodyWithResponse(ctx context.Context, params *CreateAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAccessRequestResponse, error)
+
+	// CreateAccessRequestWithResponse Ask for access
+	//
+	// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+	CreateAccessRequestWithResponse(ctx context.Context, params *CreateAccessRequestParams, body CreateAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAccessRequestResponse, error)
+
+	// ListAccessRequestDelegationsWithResponse List delegations
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/access-requests/delegations (the `ListAccessRequestDelegations` operationId).
+	ListAccessRequestDelegationsWithResponse(ctx context.Context, params *ListAccessRequestDelegationsParams, reqEditors ...RequestEditorFn) (*ListAccessRequestDelegationsResponse, error)
+
+	// CreateAccessRequestDelegationWithBodyWithResponse Let somebody decide while you are away
+	//
+	// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+	CreateAccessRequestDelegationWithBodyWithResponse(ctx context.Context, params *CreateAccessRequestDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAccessRequestDelegationResponse, error)
+
+	// CreateAccessRequestDelegationWithResponse Let somebody decide while you are away
+	//
+	// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+	CreateAccessRequestDelegationWithResponse(ctx context.Context, params *CreateAccessRequestDelegationParams, body CreateAccessRequestDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAccessRequestDelegationResponse, error)
+
+	// DeleteAccessRequestDelegationWithResponse End a delegation
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/access-requests/delegations/{id} (the `DeleteAccessRequestDelegation` operationId).
+	DeleteAccessRequestDelegationWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteAccessRequestDelegationParams, reqEditors ...RequestEditorFn) (*DeleteAccessRequestDelegationResponse, error)
+
+	// ListAccessRequestPendingWithResponse List the requests that wait for a decision
+	//
+	// Those that the caller may decide now, or with read on api/access-requests those that another may.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/access-requests/pending (the `ListAccessRequestPending` operationId).
+	ListAccessRequestPendingWithResponse(ctx context.Context, params *ListAccessRequestPendingParams, reqEditors ...RequestEditorFn) (*ListAccessRequestPendingResponse, error)
+
+	// GetAccessRequestWithResponse Read an access request
+	//
+	// With its history, the levels of its chain as they were when it was made, and who may decide it now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/access-requests/{id} (the `GetAccessRequest` operationId).
+	GetAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetAccessRequestResponse, error)
+
+	// ApproveAccessRequestWithBodyWithResponse Approve an access request
+	//
+	// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+	ApproveAccessRequestWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveAccessRequestResponse, error)
+
+	// ApproveAccessRequestWithResponse Approve an access request
+	//
+	// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+	ApproveAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, body ApproveAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveAccessRequestResponse, error)
+
+	// CancelAccessRequestWithResponse Take an access request back
+	//
+	// Only one that waits.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/cancel (the `CancelAccessRequest` operationId).
+	CancelAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *CancelAccessRequestParams, reqEditors ...RequestEditorFn) (*CancelAccessRequestResponse, error)
+
+	// DenyAccessRequestWithBodyWithResponse Deny an access request
+	//
+	// Ends the request.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+	DenyAccessRequestWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DenyAccessRequestResponse, error)
+
+	// DenyAccessRequestWithResponse Deny an access request
+	//
+	// Ends the request.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+	DenyAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, body DenyAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*DenyAccessRequestResponse, error)
+
+	// EscalateAccessRequestWithResponse Pass an access request on
+	//
+	// To the level that the chain names for it, which decides in place of the current one. It is no approval.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/escalate (the `EscalateAccessRequest` operationId).
+	EscalateAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *EscalateAccessRequestParams, reqEditors ...RequestEditorFn) (*EscalateAccessRequestResponse, error)
+
+	// RevokeAccessRequestWithResponse End what an access request granted
+	//
+	// At once. The role of a role request is taken.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/access-requests/{id}/revoke (the `RevokeAccessRequest` operationId).
+	RevokeAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *RevokeAccessRequestParams, reqEditors ...RequestEditorFn) (*RevokeAccessRequestResponse, error)
+
+	// ListApprovalChainsWithResponse List approval chains
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+	ListApprovalChainsWithResponse(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*ListApprovalChainsResponse, error)
+
+	// CreateApprovalChainWithBodyWithResponse Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChainWithBodyWithResponse(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error)
+
+	// CreateApprovalChainWithResponse Create an approval chain
+	//
+	// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+	CreateApprovalChainWithResponse(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error)
+
+	// DeleteApprovalChainWithResponse Delete an approval chain
+	//
+	// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+	DeleteApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*DeleteApprovalChainResponse, error)
+
+	// GetApprovalChainWithResponse Read an approval chain
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+	GetApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainResponse, error)
+
+	// UpdateApprovalChainWithBodyWithResponse Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChainWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error)
+
+	// UpdateApprovalChainWithResponse Change an approval chain
+	//
+	// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+	UpdateApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error)
+
+	// GetApprovalChainStatusWithResponse Show what waits in a chain, and whether it can be decided
+	//
+	// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+	GetApprovalChainStatusWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainStatusResponse, error)
 
 	// AuthEmailConfirmWithBodyWithResponse Confirm a new e-mail address with the token sent to it
 	//
@@ -16067,6 +20126,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /api/v1/field-definitions/{id} (the `UpdateFieldDefinition` operationId).
 	UpdateFieldDefinitionWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateFieldDefinitionParams, body UpdateFieldDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateFieldDefinitionResponse, error)
+
+	// GetFieldPermissionsWithResponse Which fields may this subject see and change?
+	//
+	// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+	GetFieldPermissionsWithResponse(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*GetFieldPermissionsResponse, error)
 
 	// ListGroupsWithResponse List groups
 	//
@@ -16419,7 +20487,7 @@ type ClientWithResponsesInterface interface {
 
 	// CheckPermissionsWithBodyWithResponse May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16428,7 +20496,7 @@ type ClientWithResponsesInterface interface {
 
 	// CheckPermissionsWithResponse May this subject do this?
 	//
-	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+	// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17184,6 +21252,110 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/users/{id}/unlock (the `UnlockUser` operationId).
 	UnlockUserWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*UnlockUserResponse, error)
 
+	// ListWebhooksWithResponse List webhooks
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/webhooks (the `ListWebhooks` operationId).
+	ListWebhooksWithResponse(ctx context.Context, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*ListWebhooksResponse, error)
+
+	// CreateWebhookWithBodyWithResponse Create a webhook
+	//
+	// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+	CreateWebhookWithBodyWithResponse(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error)
+
+	// CreateWebhookWithResponse Create a webhook
+	//
+	// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+	CreateWebhookWithResponse(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error)
+
+	// DeleteWebhookWithResponse Delete a webhook
+	//
+	// Its deliveries go with it, those that wait too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/webhooks/{id} (the `DeleteWebhook` operationId).
+	DeleteWebhookWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*DeleteWebhookResponse, error)
+
+	// GetWebhookWithResponse Read a webhook
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/webhooks/{id} (the `GetWebhook` operationId).
+	GetWebhookWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetWebhookResponse, error)
+
+	// UpdateWebhookWithBodyWithResponse Change a webhook
+	//
+	// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+	UpdateWebhookWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWebhookResponse, error)
+
+	// UpdateWebhookWithResponse Change a webhook
+	//
+	// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+	UpdateWebhookWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, body UpdateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWebhookResponse, error)
+
+	// ListWebhookDeliveriesWithResponse List the deliveries of a webhook
+	//
+	// Kept for 30 days.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/webhooks/{id}/deliveries (the `ListWebhookDeliveries` operationId).
+	ListWebhookDeliveriesWithResponse(ctx context.Context, id openapi_types.UUID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*ListWebhookDeliveriesResponse, error)
+
+	// RedeliverWebhookDeliveryWithResponse Deliver an event again
+	//
+	// As a new delivery of the same event, whose id in the body stays the same.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver (the `RedeliverWebhookDelivery` operationId).
+	RedeliverWebhookDeliveryWithResponse(ctx context.Context, id openapi_types.UUID, deliveryID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RedeliverWebhookDeliveryResponse, error)
+
+	// RotateWebhookSecretWithResponse Give a webhook a new secret
+	//
+	// Everything sent from now on is signed with it, also what waits.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/webhooks/{id}/rotate-secret (the `RotateWebhookSecret` operationId).
+	RotateWebhookSecretWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*RotateWebhookSecretResponse, error)
+
+	// TestWebhookWithResponse Send a test event
+	//
+	// The event webhook.test, whatever the webhook asks for. It is sent behind the answer: what came of it is among the deliveries.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/webhooks/{id}/test (the `TestWebhook` operationId).
+	TestWebhookWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error)
+
+	// GetBundleWithResponse A tenant's bundle for OPA
+	//
+	// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+	GetBundleWithResponse(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*GetBundleResponse, error)
+
 	// GetHealthWithResponse Each part and the whole
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -17223,6 +21395,416 @@ func (r GetWellKnownJwksJSONResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r GetWellKnownJwksJSONResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListAccessRequestsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessRequestsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessRequestsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateAccessRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AccessRequestDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateAccessRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateAccessRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListAccessRequestDelegationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestDelegationListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessRequestDelegationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessRequestDelegationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateAccessRequestDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AccessRequestDelegationEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateAccessRequestDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateAccessRequestDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DeleteAccessRequestDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteAccessRequestDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteAccessRequestDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListAccessRequestPendingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessRequestPendingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessRequestPendingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetAccessRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAccessRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAccessRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ApproveAccessRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveAccessRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveAccessRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CancelAccessRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelAccessRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelAccessRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DenyAccessRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r DenyAccessRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DenyAccessRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type EscalateAccessRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r EscalateAccessRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EscalateAccessRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type RevokeAccessRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRequestDetailEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeAccessRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeAccessRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListApprovalChainsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApprovalChainsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApprovalChainsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ApprovalChainEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DeleteApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type UpdateApprovalChainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateApprovalChainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateApprovalChainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetApprovalChainStatusResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalChainStatusEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApprovalChainStatusResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApprovalChainStatusResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -17744,6 +22326,29 @@ func (r UpdateFieldDefinitionResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r UpdateFieldDefinitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetFieldPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionFieldsEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetFieldPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetFieldPermissionsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -19930,6 +24535,232 @@ func (r UnlockUserResponse) StatusCode() int {
 	return 0
 }
 
+type ListWebhooksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WebhookListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListWebhooksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListWebhooksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type CreateWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *WebhookCreatedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type DeleteWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WebhookEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r GetWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type UpdateWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WebhookEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ListWebhookDeliveriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WebhookDeliveryListEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ListWebhookDeliveriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListWebhookDeliveriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type RedeliverWebhookDeliveryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *WebhookDeliveryEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r RedeliverWebhookDeliveryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RedeliverWebhookDeliveryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type RotateWebhookSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WebhookSecretEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateWebhookSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateWebhookSecretResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type TestWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *WebhookDeliveryEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r TestWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type GetBundleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBundleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBundleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type GetHealthResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20010,6 +24841,358 @@ func (c *ClientWithResponses) GetWellKnownJwksJSONWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetWellKnownJwksJSONResponse(rsp)
+}
+
+// ListAccessRequestsWithResponse List access requests
+//
+// Those that the caller made or gains by; all of them with read on api/access-requests.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/access-requests (the `ListAccessRequests` operationId).
+func (c *ClientWithResponses) ListAccessRequestsWithResponse(ctx context.Context, params *ListAccessRequestsParams, reqEditors ...RequestEditorFn) (*ListAccessRequestsResponse, error) {
+	rsp, err := c.ListAccessRequests(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessRequestsResponse(rsp)
+}
+
+// CreateAccessRequestWithBodyWithResponse Ask for access
+//
+// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+func (c *ClientWithResponses) CreateAccessRequestWithBodyWithResponse(ctx context.Context, params *CreateAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAccessRequestResponse, error) {
+	rsp, err := c.CreateAccessRequestWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAccessRequestResponse(rsp)
+}
+
+// CreateAccessRequestWithResponse Ask for access
+//
+// Goes to the approvers of the most specific active chain that guards what is asked for; 409 if none does, or if the same is asked for already. A person has at most 20 requests waiting.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests (the `CreateAccessRequest` operationId).
+func (c *ClientWithResponses) CreateAccessRequestWithResponse(ctx context.Context, params *CreateAccessRequestParams, body CreateAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAccessRequestResponse, error) {
+	rsp, err := c.CreateAccessRequest(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAccessRequestResponse(rsp)
+}
+
+// ListAccessRequestDelegationsWithResponse List delegations
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/access-requests/delegations (the `ListAccessRequestDelegations` operationId).
+func (c *ClientWithResponses) ListAccessRequestDelegationsWithResponse(ctx context.Context, params *ListAccessRequestDelegationsParams, reqEditors ...RequestEditorFn) (*ListAccessRequestDelegationsResponse, error) {
+	rsp, err := c.ListAccessRequestDelegations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessRequestDelegationsResponse(rsp)
+}
+
+// CreateAccessRequestDelegationWithBodyWithResponse Let somebody decide while you are away
+//
+// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+func (c *ClientWithResponses) CreateAccessRequestDelegationWithBodyWithResponse(ctx context.Context, params *CreateAccessRequestDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAccessRequestDelegationResponse, error) {
+	rsp, err := c.CreateAccessRequestDelegationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAccessRequestDelegationResponse(rsp)
+}
+
+// CreateAccessRequestDelegationWithResponse Let somebody decide while you are away
+//
+// The delegate may decide what the caller may, and not hand it on. As long as it lasts both count as one person, so that neither decides on a request of the other's. At most 90 days.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/delegations (the `CreateAccessRequestDelegation` operationId).
+func (c *ClientWithResponses) CreateAccessRequestDelegationWithResponse(ctx context.Context, params *CreateAccessRequestDelegationParams, body CreateAccessRequestDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAccessRequestDelegationResponse, error) {
+	rsp, err := c.CreateAccessRequestDelegation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAccessRequestDelegationResponse(rsp)
+}
+
+// DeleteAccessRequestDelegationWithResponse End a delegation
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/access-requests/delegations/{id} (the `DeleteAccessRequestDelegation` operationId).
+func (c *ClientWithResponses) DeleteAccessRequestDelegationWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteAccessRequestDelegationParams, reqEditors ...RequestEditorFn) (*DeleteAccessRequestDelegationResponse, error) {
+	rsp, err := c.DeleteAccessRequestDelegation(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteAccessRequestDelegationResponse(rsp)
+}
+
+// ListAccessRequestPendingWithResponse List the requests that wait for a decision
+//
+// Those that the caller may decide now, or with read on api/access-requests those that another may.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/access-requests/pending (the `ListAccessRequestPending` operationId).
+func (c *ClientWithResponses) ListAccessRequestPendingWithResponse(ctx context.Context, params *ListAccessRequestPendingParams, reqEditors ...RequestEditorFn) (*ListAccessRequestPendingResponse, error) {
+	rsp, err := c.ListAccessRequestPending(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessRequestPendingResponse(rsp)
+}
+
+// GetAccessRequestWithResponse Read an access request
+//
+// With its history, the levels of its chain as they were when it was made, and who may decide it now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/access-requests/{id} (the `GetAccessRequest` operationId).
+func (c *ClientWithResponses) GetAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetAccessRequestResponse, error) {
+	rsp, err := c.GetAccessRequest(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAccessRequestResponse(rsp)
+}
+
+// ApproveAccessRequestWithBodyWithResponse Approve an access request
+//
+// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+func (c *ClientWithResponses) ApproveAccessRequestWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveAccessRequestResponse, error) {
+	rsp, err := c.ApproveAccessRequestWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveAccessRequestResponse(rsp)
+}
+
+// ApproveAccessRequestWithResponse Approve an access request
+//
+// Counts for the current level. When the level has agreed the next one is asked; after the last the access is granted.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/{id}/approve (the `ApproveAccessRequest` operationId).
+func (c *ClientWithResponses) ApproveAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *ApproveAccessRequestParams, body ApproveAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveAccessRequestResponse, error) {
+	rsp, err := c.ApproveAccessRequest(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveAccessRequestResponse(rsp)
+}
+
+// CancelAccessRequestWithResponse Take an access request back
+//
+// Only one that waits.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/{id}/cancel (the `CancelAccessRequest` operationId).
+func (c *ClientWithResponses) CancelAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *CancelAccessRequestParams, reqEditors ...RequestEditorFn) (*CancelAccessRequestResponse, error) {
+	rsp, err := c.CancelAccessRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelAccessRequestResponse(rsp)
+}
+
+// DenyAccessRequestWithBodyWithResponse Deny an access request
+//
+// Ends the request.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+func (c *ClientWithResponses) DenyAccessRequestWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DenyAccessRequestResponse, error) {
+	rsp, err := c.DenyAccessRequestWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDenyAccessRequestResponse(rsp)
+}
+
+// DenyAccessRequestWithResponse Deny an access request
+//
+// Ends the request.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/{id}/deny (the `DenyAccessRequest` operationId).
+func (c *ClientWithResponses) DenyAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *DenyAccessRequestParams, body DenyAccessRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*DenyAccessRequestResponse, error) {
+	rsp, err := c.DenyAccessRequest(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDenyAccessRequestResponse(rsp)
+}
+
+// EscalateAccessRequestWithResponse Pass an access request on
+//
+// To the level that the chain names for it, which decides in place of the current one. It is no approval.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/{id}/escalate (the `EscalateAccessRequest` operationId).
+func (c *ClientWithResponses) EscalateAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *EscalateAccessRequestParams, reqEditors ...RequestEditorFn) (*EscalateAccessRequestResponse, error) {
+	rsp, err := c.EscalateAccessRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEscalateAccessRequestResponse(rsp)
+}
+
+// RevokeAccessRequestWithResponse End what an access request granted
+//
+// At once. The role of a role request is taken.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/access-requests/{id}/revoke (the `RevokeAccessRequest` operationId).
+func (c *ClientWithResponses) RevokeAccessRequestWithResponse(ctx context.Context, id openapi_types.UUID, params *RevokeAccessRequestParams, reqEditors ...RequestEditorFn) (*RevokeAccessRequestResponse, error) {
+	rsp, err := c.RevokeAccessRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeAccessRequestResponse(rsp)
+}
+
+// ListApprovalChainsWithResponse List approval chains
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approval-chains (the `ListApprovalChains` operationId).
+func (c *ClientWithResponses) ListApprovalChainsWithResponse(ctx context.Context, params *ListApprovalChainsParams, reqEditors ...RequestEditorFn) (*ListApprovalChainsResponse, error) {
+	rsp, err := c.ListApprovalChains(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApprovalChainsResponse(rsp)
+}
+
+// CreateApprovalChainWithBodyWithResponse Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *ClientWithResponses) CreateApprovalChainWithBodyWithResponse(ctx context.Context, params *CreateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error) {
+	rsp, err := c.CreateApprovalChainWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApprovalChainResponse(rsp)
+}
+
+// CreateApprovalChainWithResponse Create an approval chain
+//
+// Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approval-chains (the `CreateApprovalChain` operationId).
+func (c *ClientWithResponses) CreateApprovalChainWithResponse(ctx context.Context, params *CreateApprovalChainParams, body CreateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApprovalChainResponse, error) {
+	rsp, err := c.CreateApprovalChain(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApprovalChainResponse(rsp)
+}
+
+// DeleteApprovalChainWithResponse Delete an approval chain
+//
+// A chain through which requests wait is not deleted (409). What it guarded stands open, and what was approved by it counts no more. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/approval-chains/{id} (the `DeleteApprovalChain` operationId).
+func (c *ClientWithResponses) DeleteApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteApprovalChainParams, reqEditors ...RequestEditorFn) (*DeleteApprovalChainResponse, error) {
+	rsp, err := c.DeleteApprovalChain(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteApprovalChainResponse(rsp)
+}
+
+// GetApprovalChainWithResponse Read an approval chain
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approval-chains/{id} (the `GetApprovalChain` operationId).
+func (c *ClientWithResponses) GetApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainResponse, error) {
+	rsp, err := c.GetApprovalChain(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApprovalChainResponse(rsp)
+}
+
+// UpdateApprovalChainWithBodyWithResponse Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *ClientWithResponses) UpdateApprovalChainWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error) {
+	rsp, err := c.UpdateApprovalChainWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateApprovalChainResponse(rsp)
+}
+
+// UpdateApprovalChainWithResponse Change an approval chain
+//
+// Requests that wait go on by the chain as it was when they were made. While it is inactive they can open nothing, and what it guarded stands open. Only a tenant_admin writes chains: an approval grants what its chain was written to grant.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/approval-chains/{id} (the `UpdateApprovalChain` operationId).
+func (c *ClientWithResponses) UpdateApprovalChainWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateApprovalChainParams, body UpdateApprovalChainJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateApprovalChainResponse, error) {
+	rsp, err := c.UpdateApprovalChain(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateApprovalChainResponse(rsp)
+}
+
+// GetApprovalChainStatusWithResponse Show what waits in a chain, and whether it can be decided
+//
+// How many requests there are, at which level those that wait are, how long decisions take, and whether each level has enough approvers now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approval-chains/{id}/status (the `GetApprovalChainStatus` operationId).
+func (c *ClientWithResponses) GetApprovalChainStatusWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetApprovalChainStatusResponse, error) {
+	rsp, err := c.GetApprovalChainStatus(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApprovalChainStatusResponse(rsp)
 }
 
 // AuthEmailConfirmWithBodyWithResponse Confirm a new e-mail address with the token sent to it
@@ -20570,6 +25753,21 @@ func (c *ClientWithResponses) UpdateFieldDefinitionWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseUpdateFieldDefinitionResponse(rsp)
+}
+
+// GetFieldPermissionsWithResponse Which fields may this subject see and change?
+//
+// Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/field-permissions (the `GetFieldPermissions` operationId).
+func (c *ClientWithResponses) GetFieldPermissionsWithResponse(ctx context.Context, params *GetFieldPermissionsParams, reqEditors ...RequestEditorFn) (*GetFieldPermissionsResponse, error) {
+	rsp, err := c.GetFieldPermissions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetFieldPermissionsResponse(rsp)
 }
 
 // ListGroupsWithResponse List groups
@@ -21181,7 +26379,7 @@ func (c *ClientWithResponses) BatchCheckPermissionsWithResponse(ctx context.Cont
 
 // CheckPermissionsWithBodyWithResponse May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21196,7 +26394,7 @@ func (c *ClientWithResponses) CheckPermissionsWithBodyWithResponse(ctx context.C
 
 // CheckPermissionsWithResponse May this subject do this?
 //
-// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.
+// A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22504,6 +27702,182 @@ func (c *ClientWithResponses) UnlockUserWithResponse(ctx context.Context, id ope
 	return ParseUnlockUserResponse(rsp)
 }
 
+// ListWebhooksWithResponse List webhooks
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/webhooks (the `ListWebhooks` operationId).
+func (c *ClientWithResponses) ListWebhooksWithResponse(ctx context.Context, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*ListWebhooksResponse, error) {
+	rsp, err := c.ListWebhooks(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListWebhooksResponse(rsp)
+}
+
+// CreateWebhookWithBodyWithResponse Create a webhook
+//
+// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+func (c *ClientWithResponses) CreateWebhookWithBodyWithResponse(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error) {
+	rsp, err := c.CreateWebhookWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateWebhookResponse(rsp)
+}
+
+// CreateWebhookWithResponse Create a webhook
+//
+// At most 20 in a tenant. The secret that signs what is sent is shown this once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/webhooks (the `CreateWebhook` operationId).
+func (c *ClientWithResponses) CreateWebhookWithResponse(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error) {
+	rsp, err := c.CreateWebhook(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateWebhookResponse(rsp)
+}
+
+// DeleteWebhookWithResponse Delete a webhook
+//
+// Its deliveries go with it, those that wait too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/webhooks/{id} (the `DeleteWebhook` operationId).
+func (c *ClientWithResponses) DeleteWebhookWithResponse(ctx context.Context, id openapi_types.UUID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*DeleteWebhookResponse, error) {
+	rsp, err := c.DeleteWebhook(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteWebhookResponse(rsp)
+}
+
+// GetWebhookWithResponse Read a webhook
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/webhooks/{id} (the `GetWebhook` operationId).
+func (c *ClientWithResponses) GetWebhookWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetWebhookResponse, error) {
+	rsp, err := c.GetWebhook(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetWebhookResponse(rsp)
+}
+
+// UpdateWebhookWithBodyWithResponse Change a webhook
+//
+// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+func (c *ClientWithResponses) UpdateWebhookWithBodyWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWebhookResponse, error) {
+	rsp, err := c.UpdateWebhookWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateWebhookResponse(rsp)
+}
+
+// UpdateWebhookWithResponse Change a webhook
+//
+// Deliveries that wait go to the new URL. What waits for a webhook that is switched off is dropped.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/webhooks/{id} (the `UpdateWebhook` operationId).
+func (c *ClientWithResponses) UpdateWebhookWithResponse(ctx context.Context, id openapi_types.UUID, params *UpdateWebhookParams, body UpdateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWebhookResponse, error) {
+	rsp, err := c.UpdateWebhook(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateWebhookResponse(rsp)
+}
+
+// ListWebhookDeliveriesWithResponse List the deliveries of a webhook
+//
+// Kept for 30 days.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/webhooks/{id}/deliveries (the `ListWebhookDeliveries` operationId).
+func (c *ClientWithResponses) ListWebhookDeliveriesWithResponse(ctx context.Context, id openapi_types.UUID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*ListWebhookDeliveriesResponse, error) {
+	rsp, err := c.ListWebhookDeliveries(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListWebhookDeliveriesResponse(rsp)
+}
+
+// RedeliverWebhookDeliveryWithResponse Deliver an event again
+//
+// As a new delivery of the same event, whose id in the body stays the same.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver (the `RedeliverWebhookDelivery` operationId).
+func (c *ClientWithResponses) RedeliverWebhookDeliveryWithResponse(ctx context.Context, id openapi_types.UUID, deliveryID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RedeliverWebhookDeliveryResponse, error) {
+	rsp, err := c.RedeliverWebhookDelivery(ctx, id, deliveryID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRedeliverWebhookDeliveryResponse(rsp)
+}
+
+// RotateWebhookSecretWithResponse Give a webhook a new secret
+//
+// Everything sent from now on is signed with it, also what waits.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/webhooks/{id}/rotate-secret (the `RotateWebhookSecret` operationId).
+func (c *ClientWithResponses) RotateWebhookSecretWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*RotateWebhookSecretResponse, error) {
+	rsp, err := c.RotateWebhookSecret(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateWebhookSecretResponse(rsp)
+}
+
+// TestWebhookWithResponse Send a test event
+//
+// The event webhook.test, whatever the webhook asks for. It is sent behind the answer: what came of it is among the deliveries.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/webhooks/{id}/test (the `TestWebhook` operationId).
+func (c *ClientWithResponses) TestWebhookWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error) {
+	rsp, err := c.TestWebhook(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestWebhookResponse(rsp)
+}
+
+// GetBundleWithResponse A tenant's bundle for OPA
+//
+// The decision library, the published policies and the tenant's graph as an OPA bundle, with every account in it: besides read it needs execute on api/bundles. The tenant is that of the token, by its code or id. The ETag is a hash of the file; with it in If-None-Match, a list too, the answer is 304 as long as nothing changed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /bundles/{tenant}.tar.gz (the `GetBundle` operationId).
+func (c *ClientWithResponses) GetBundleWithResponse(ctx context.Context, tenant string, params *GetBundleParams, reqEditors ...RequestEditorFn) (*GetBundleResponse, error) {
+	rsp, err := c.GetBundle(ctx, tenant, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBundleResponse(rsp)
+}
+
 // GetHealthWithResponse Each part and the whole
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22563,6 +27937,454 @@ func ParseGetWellKnownJwksJSONResponse(rsp *http.Response) (*GetWellKnownJwksJSO
 			return nil, err
 		}
 		response.ApplicationJwkSetJSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAccessRequestsResponse parses an HTTP response from a ListAccessRequestsWithResponse call
+func ParseListAccessRequestsResponse(rsp *http.Response) (*ListAccessRequestsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessRequestsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateAccessRequestResponse parses an HTTP response from a CreateAccessRequestWithResponse call
+func ParseCreateAccessRequestResponse(rsp *http.Response) (*CreateAccessRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateAccessRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AccessRequestDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAccessRequestDelegationsResponse parses an HTTP response from a ListAccessRequestDelegationsWithResponse call
+func ParseListAccessRequestDelegationsResponse(rsp *http.Response) (*ListAccessRequestDelegationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessRequestDelegationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestDelegationListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateAccessRequestDelegationResponse parses an HTTP response from a CreateAccessRequestDelegationWithResponse call
+func ParseCreateAccessRequestDelegationResponse(rsp *http.Response) (*CreateAccessRequestDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateAccessRequestDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AccessRequestDelegationEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteAccessRequestDelegationResponse parses an HTTP response from a DeleteAccessRequestDelegationWithResponse call
+func ParseDeleteAccessRequestDelegationResponse(rsp *http.Response) (*DeleteAccessRequestDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteAccessRequestDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseListAccessRequestPendingResponse parses an HTTP response from a ListAccessRequestPendingWithResponse call
+func ParseListAccessRequestPendingResponse(rsp *http.Response) (*ListAccessRequestPendingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessRequestPendingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetAccessRequestResponse parses an HTTP response from a GetAccessRequestWithResponse call
+func ParseGetAccessRequestResponse(rsp *http.Response) (*GetAccessRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAccessRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApproveAccessRequestResponse parses an HTTP response from a ApproveAccessRequestWithResponse call
+func ParseApproveAccessRequestResponse(rsp *http.Response) (*ApproveAccessRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveAccessRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelAccessRequestResponse parses an HTTP response from a CancelAccessRequestWithResponse call
+func ParseCancelAccessRequestResponse(rsp *http.Response) (*CancelAccessRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelAccessRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDenyAccessRequestResponse parses an HTTP response from a DenyAccessRequestWithResponse call
+func ParseDenyAccessRequestResponse(rsp *http.Response) (*DenyAccessRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DenyAccessRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEscalateAccessRequestResponse parses an HTTP response from a EscalateAccessRequestWithResponse call
+func ParseEscalateAccessRequestResponse(rsp *http.Response) (*EscalateAccessRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EscalateAccessRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeAccessRequestResponse parses an HTTP response from a RevokeAccessRequestWithResponse call
+func ParseRevokeAccessRequestResponse(rsp *http.Response) (*RevokeAccessRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeAccessRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRequestDetailEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApprovalChainsResponse parses an HTTP response from a ListApprovalChainsWithResponse call
+func ParseListApprovalChainsResponse(rsp *http.Response) (*ListApprovalChainsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApprovalChainsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateApprovalChainResponse parses an HTTP response from a CreateApprovalChainWithResponse call
+func ParseCreateApprovalChainResponse(rsp *http.Response) (*CreateApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ApprovalChainEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteApprovalChainResponse parses an HTTP response from a DeleteApprovalChainWithResponse call
+func ParseDeleteApprovalChainResponse(rsp *http.Response) (*DeleteApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetApprovalChainResponse parses an HTTP response from a GetApprovalChainWithResponse call
+func ParseGetApprovalChainResponse(rsp *http.Response) (*GetApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateApprovalChainResponse parses an HTTP response from a UpdateApprovalChainWithResponse call
+func ParseUpdateApprovalChainResponse(rsp *http.Response) (*UpdateApprovalChainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateApprovalChainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApprovalChainStatusResponse parses an HTTP response from a GetApprovalChainStatusWithResponse call
+func ParseGetApprovalChainStatusResponse(rsp *http.Response) (*GetApprovalChainStatusResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApprovalChainStatusResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalChainStatusEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	}
 
@@ -23117,6 +28939,32 @@ func ParseUpdateFieldDefinitionResponse(rsp *http.Response) (*UpdateFieldDefinit
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest FieldDefinitionEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetFieldPermissionsResponse parses an HTTP response from a GetFieldPermissionsWithResponse call
+func ParseGetFieldPermissionsResponse(rsp *http.Response) (*GetFieldPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetFieldPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionFieldsEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -25478,6 +31326,246 @@ func ParseUnlockUserResponse(rsp *http.Response) (*UnlockUserResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListWebhooksResponse parses an HTTP response from a ListWebhooksWithResponse call
+func ParseListWebhooksResponse(rsp *http.Response) (*ListWebhooksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListWebhooksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WebhookListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateWebhookResponse parses an HTTP response from a CreateWebhookWithResponse call
+func ParseCreateWebhookResponse(rsp *http.Response) (*CreateWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest WebhookCreatedEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteWebhookResponse parses an HTTP response from a DeleteWebhookWithResponse call
+func ParseDeleteWebhookResponse(rsp *http.Response) (*DeleteWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetWebhookResponse parses an HTTP response from a GetWebhookWithResponse call
+func ParseGetWebhookResponse(rsp *http.Response) (*GetWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WebhookEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateWebhookResponse parses an HTTP response from a UpdateWebhookWithResponse call
+func ParseUpdateWebhookResponse(rsp *http.Response) (*UpdateWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WebhookEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListWebhookDeliveriesResponse parses an HTTP response from a ListWebhookDeliveriesWithResponse call
+func ParseListWebhookDeliveriesResponse(rsp *http.Response) (*ListWebhookDeliveriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListWebhookDeliveriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WebhookDeliveryListEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRedeliverWebhookDeliveryResponse parses an HTTP response from a RedeliverWebhookDeliveryWithResponse call
+func ParseRedeliverWebhookDeliveryResponse(rsp *http.Response) (*RedeliverWebhookDeliveryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RedeliverWebhookDeliveryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest WebhookDeliveryEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateWebhookSecretResponse parses an HTTP response from a RotateWebhookSecretWithResponse call
+func ParseRotateWebhookSecretResponse(rsp *http.Response) (*RotateWebhookSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateWebhookSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WebhookSecretEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestWebhookResponse parses an HTTP response from a TestWebhookWithResponse call
+func ParseTestWebhookResponse(rsp *http.Response) (*TestWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest WebhookDeliveryEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetBundleResponse parses an HTTP response from a GetBundleWithResponse call
+func ParseGetBundleResponse(rsp *http.Response) (*GetBundleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBundleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil

@@ -77,8 +77,11 @@ type Approval struct {
 	Comments      string
 	DecidedAt     time.Time `gorm:"default:now()"`
 	DelegatedFrom *uuid.UUID
-	CreatedAt     time.Time `gorm:"->;default:now()"`
-	UpdatedAt     time.Time `gorm:"->;default:now()"`
+	// Entries are the places of the level's approvers as which the word may count,
+	// as a JSON list of whole numbers.
+	Entries   JSON      `gorm:"type:jsonb;default:'[]'"`
+	CreatedAt time.Time `gorm:"->;default:now()"`
+	UpdatedAt time.Time `gorm:"->;default:now()"`
 }
 
 // TableName implements GORM's Tabler.

@@ -14,8 +14,10 @@ type Webhook struct {
 	URL      string
 	Events   Strings `gorm:"type:text[];default:'{}'"`
 	// Secret is encrypted with the master key.
-	Secret          []byte `json:"-"`
-	IsActive        bool
+	Secret   []byte `json:"-"`
+	IsActive bool
+	// FailingSince is when the first delivery failed since which none got through.
+	FailingSince    *time.Time
 	CreatedBy       *uuid.UUID
 	CreatedByTenant *uuid.UUID
 	CreatedAt       time.Time `gorm:"->;default:now()"`
@@ -36,6 +38,7 @@ type WebhookDelivery struct {
 	Attempts       int
 	ResponseStatus *int
 	Error          string
+	NextAttemptAt  *time.Time
 	DeliveredAt    *time.Time
 	CreatedAt      time.Time `gorm:"->;default:now()"`
 	UpdatedAt      time.Time `gorm:"->;default:now()"`

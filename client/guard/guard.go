@@ -4,7 +4,9 @@
 //
 // Nothing gets through without a decision that allows it. A request without a
 // subject is answered with 401, one that is denied with 403 and the reason code,
-// and with 503 while Sentinel cannot be asked.
+// one that needs an approval with 403 and the chain, and with 503 while Sentinel
+// cannot be asked. A handler finds what is demanded of it, and the fields that it
+// may show, with [client.DecisionFrom].
 package guard
 
 import (
@@ -29,6 +31,10 @@ type Options struct {
 	// denied too. Default: the tenant of the account that asks, so a handler looks
 	// for the resource among those of that tenant only.
 	Tenant func(*http.Request) (string, error)
+	// Obligations reports whether the handlers do what an obligation says, judged by
+	// its type for instance; they find it with [client.DecisionFrom]. An answer with
+	// one that nobody fulfils is denied. Default: none is fulfilled.
+	Obligations func(client.Obligation) bool
 	// Timeout bounds a decision. Default 3 s.
 	Timeout time.Duration
 }
@@ -47,7 +53,7 @@ type Guard struct {
 // New makes a guard that asks by c. It fails if c cannot ask what the options
 // need.
 func New(c *client.Client, o Options) (*Guard, error) {
-	g, err := gate.New(c, o.Subject != nil, o.Timeout)
+	g, err := gate.New(c, o.Subject != nil, o.Timeout, o.Obligations)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +93,9 @@ func (g *Guard) Route(action, resourceType string, id client.Value, attributes .
 			if len(attributes) > 0 {
 				asked.Attributes = func() (map[string]any, error) { return attributes[0](r) }
 			}
-			refusal := g.gate.Judge(r.Context(), asked)
+			decision, refusal := g.gate.Judge(r.Context(), asked)
 			if refusal == nil {
-				next.ServeHTTP(w, r)
+				next.ServeHTTP(w, r.WithContext(client.WithDecision(r.Context(), decision)))
 				return
 			}
 			for name, value := range refusal.Header {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +21,8 @@ var errDenied = errors.New("denied")
 
 type checkOptions struct {
 	remote
-	user, context, attributes, output string
-	ready                             bool
+	user, context, attributes, justification, output string
+	ready                                            bool
 }
 
 func checkCommand() *cobra.Command {
@@ -31,9 +33,11 @@ func checkCommand() *cobra.Command {
 		Long: `Ask a running server whether somebody may do something, and why.
 
 The exit status is 0 if it is allowed, 1 if not or if the question failed. The
-token comes from --token or SENTINEL_TOKEN.`,
+token comes from --token or SENTINEL_TOKEN. With --justification, what needs an
+approval is asked for. That is one's own to do, so it goes without --user.`,
 		Example: `  sentinel check read vessel:mv-aurora
-  sentinel check update manifest:4711 --user 0197... -o json`,
+  sentinel check update manifest:4711 --user 0197... -o json
+  sentinel check read sensitive_data:4711 --justification "The auditor asks."`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.ready {
 				return cobra.NoArgs(cmd, args)
@@ -56,6 +60,7 @@ token comes from --token or SENTINEL_TOKEN.`,
 	cmd.Flags().StringVar(&o.user, "user", "", "the subject's id (default: the token's own account)")
 	cmd.Flags().StringVar(&o.attributes, "attributes", "", "what is known of the resource, a JSON object")
 	cmd.Flags().StringVar(&o.context, "context", "", "the context of the request, a JSON object")
+	cmd.Flags().StringVar(&o.justification, "justification", "", "why it should be allowed: opens an access request if an approval is needed")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text for people, json for programs")
 	cmd.Flags().BoolVar(&o.ready, "ready", false, "ask only whether the server is ready")
 	return cmd
@@ -91,6 +96,16 @@ type answer struct {
 		MatchedRoles []struct {
 			Path string `json:"path"`
 		} `json:"matched_roles"`
+		Obligations       []json.RawMessage `json:"obligations"`
+		RequiresApproval  bool              `json:"requires_approval"`
+		ApprovalChainID   string            `json:"approval_chain_id"`
+		ApprovalRequestID string            `json:"approval_request_id"`
+		ApprovalLevels    []struct {
+			Level        int             `json:"level"`
+			Approvers    json.RawMessage `json:"approvers"`
+			TimeoutHours int             `json:"timeout_hours"`
+		} `json:"approval_levels"`
+		FieldPermissions map[string]map[string]string `json:"field_permissions"`
 	} `json:"data"`
 	Error *refusal `json:"error"`
 }
@@ -135,11 +150,37 @@ func show(out io.Writer, o checkOptions, a *answer, raw []byte) error {
 		for _, r := range a.Data.MatchedRoles {
 			fmt.Fprintln(out, "  by", r.Path)
 		}
+		showRest(out, a)
 	}
 	if !a.Data.Allowed {
 		return errDenied
 	}
 	return nil
+}
+
+// showRest prints what an answer says beside yes or no, a line each.
+func showRest(out io.Writer, a *answer) {
+	d := &a.Data
+	for _, o := range d.Obligations {
+		fmt.Fprintf(out, "  obligation %s\n", o)
+	}
+	if d.ApprovalChainID != "" {
+		fmt.Fprintln(out, "  approval chain", d.ApprovalChainID)
+		for _, l := range d.ApprovalLevels {
+			fmt.Fprintf(out, "    level %d, within %d h: %s\n", l.Level, l.TimeoutHours, l.Approvers)
+		}
+	}
+	switch {
+	case d.ApprovalRequestID != "":
+		fmt.Fprintln(out, "  access request", d.ApprovalRequestID)
+	case d.RequiresApproval:
+		fmt.Fprintln(out, "  nobody has been asked yet: ask again with --justification")
+	}
+	for _, tier := range slices.Sorted(maps.Keys(d.FieldPermissions)) {
+		for _, field := range slices.Sorted(maps.Keys(d.FieldPermissions[tier])) {
+			fmt.Fprintf(out, "  field %s.%s: %s\n", tier, field, d.FieldPermissions[tier][field])
+		}
+	}
 }
 
 func question(o checkOptions, action, target string) ([]byte, error) {
@@ -154,6 +195,9 @@ func question(o checkOptions, action, target string) ([]byte, error) {
 	body := map[string]any{"resource": resource, "action": action}
 	if o.user != "" {
 		body["user_id"] = o.user
+	}
+	if o.justification != "" {
+		body["justification"] = o.justification
 	}
 	for _, m := range []struct {
 		flag, text string

@@ -28,7 +28,7 @@ func exportCommand() *cobra.Command {
 		Use:   "export",
 		Short: "Write a tenant's configuration as a file",
 		Long: `Write a tenant's configuration as a file: resources, permissions, roles, groups,
-fields, menus and settings. Applying it to the same tenant changes nothing.
+approval chains, fields, menus and settings. Applying it to the same tenant changes nothing.
 
 The file is the same as long as the tenant is, so that it can be kept in Git.`,
 		Example: `  sentinel export > tenant.yaml

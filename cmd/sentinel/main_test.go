@@ -82,6 +82,34 @@ func TestCheck_GivesProgramsJSONAndAnExitStatus(t *testing.T) {
 	require.JSONEq(t, `{"data":{"allowed":false,"reason_code":"no_matching_permission"}}`, out)
 }
 
+func TestCheck_ShowsWhatAnApprovalNeedsAndWhatIsDemanded(t *testing.T) {
+	const levels = `[{"level":1,"approvers":{"any_of":[{"role":"r1","min":2}]},"timeout_hours":48}]`
+	fields := `"field_permissions":{"core":{"name":"write","imo":"read"},"tenant_specific":{"notes":"hidden"}}`
+	url, _, question := answering(t, http.StatusOK, `{"data":{"allowed":false,"reason_code":"approval_required","requires_approval":true,"approval_chain_id":"c1","approval_levels":`+levels+`,`+fields+`}}`)
+	out, err := run(t, "check", "read", "vessel:mv-aurora", "--server", url, "--token", "t")
+	require.ErrorIs(t, err, errDenied)
+	require.NotContains(t, *question, "justification")
+	require.Equal(t, `DENIED (approval_required)
+  approval chain c1
+    level 1, within 48 h: {"any_of":[{"role":"r1","min":2}]}
+  nobody has been asked yet: ask again with --justification
+  field core.imo: read
+  field core.name: write
+  field tenant_specific.notes: hidden
+`, out)
+
+	url, _, question = answering(t, http.StatusOK, `{"data":{"allowed":false,"reason_code":"approval_required","requires_approval":true,"approval_chain_id":"c1","approval_request_id":"r7"}}`)
+	out, err = run(t, "check", "read", "vessel:mv-aurora", "--server", url, "--token", "t", "--justification", "The auditor asks.")
+	require.ErrorIs(t, err, errDenied, "a request that waits is no answer yet")
+	require.Equal(t, "The auditor asks.", (*question)["justification"])
+	require.Equal(t, "DENIED (approval_required)\n  approval chain c1\n  access request r7\n", out)
+
+	url, _, _ = answering(t, http.StatusOK, `{"data":{"allowed":true,"reason_code":"granted_by_approval","requires_approval":false,"approval_chain_id":"c1","approval_request_id":"r7","obligations":[{"type":"log","to":"siem"}]}}`)
+	out, err = run(t, "check", "read", "vessel:mv-aurora", "--server", url, "--token", "t")
+	require.NoError(t, err)
+	require.Equal(t, "ALLOWED (granted_by_approval)\n  obligation {\"type\":\"log\",\"to\":\"siem\"}\n  approval chain c1\n  access request r7\n", out)
+}
+
 func TestCheck_SaysWhatToDo(t *testing.T) {
 	t.Setenv("SENTINEL_TOKEN", "")
 	refused, _, _ := answering(t, http.StatusUnauthorized, `{"error":{"code":"TOKEN_EXPIRED","message":"The token has expired. Log in again."}}`)

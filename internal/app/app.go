@@ -17,8 +17,10 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/feature/credential"
+	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/session"
 	"github.com/sentinel-access/sentinel/internal/feature/user"
+	"github.com/sentinel-access/sentinel/internal/feature/webhook"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
@@ -110,14 +112,16 @@ func New(ctx context.Context, cfg Config, version string, logger *slog.Logger) (
 func (a *App) assemble(chain []byte) error {
 	cfg, logger := a.cfg, a.log
 	a.decisions = audit.NewDecisions(audit.DecisionsConfig{DB: a.db, Registerer: a.metrics.Registerer(), Logger: logger})
+	proofs := &decision.Proofs{}
 	a.engine = engine.New(engine.Config{
-		DB: a.db, Decisions: a.decisions, MaxStaleness: cfg.MaxStaleness, AnswerTTL: cfg.AnswerTTL,
+		DB: a.db, Decisions: a.decisions, Prove: proofs.Record, MaxStaleness: cfg.MaxStaleness, AnswerTTL: cfg.AnswerTTL,
 		Library: a.library, AutoApprove: cfg.AutoApprove, SnapshotBytes: cfg.SnapshotCacheMB << 20, Now: cfg.Clock, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	a.writer = &change.Writer{
 		DB: a.db, Engine: a.engine, Logger: logger,
 		Audit: audit.NewLog(chain, a.master, time.Now),
 	}
+	proofs.Write = a.writer
 	budgets, err := limit.New(limit.Config{
 		Calls: cfg.CallsPerMinute, Questions: cfg.ChecksPerMinute, Address: cfg.LoginsPerAddress, Account: cfg.LoginsPerAccount,
 		Now: cfg.LimitClock, Registerer: a.metrics.Registerer(), Logger: logger,
@@ -126,7 +130,8 @@ func (a *App) assemble(chain []byte) error {
 		return err
 	}
 	a.queue, err = jobs.New(jobs.Config{
-		DB: a.db, Workers: cfg.JobWorkers, RescueAfter: cfg.JobRescueAfter, Registerer: a.metrics.Registerer(), Logger: logger,
+		DB: a.db, Workers: cfg.JobWorkers, Lanes: map[string]int{webhook.Lane: webhook.Workers},
+		RescueAfter: cfg.JobRescueAfter, Registerer: a.metrics.Registerer(), Logger: logger,
 	})
 	if err != nil {
 		return err

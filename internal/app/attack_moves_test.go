@@ -67,7 +67,12 @@ func (a *attack) moves() map[string]func() (path, body string) {
 		"POST /field-definitions/bulk": both("/field-definitions/bulk", `{"definitions":[{"entity_type":"vessel","field_name":"<name>","field_type":"tenant_specific","default_visibility":"hidden"}]}`),
 		"PATCH /field-definitions/{id}": one(both("/field-definitions/<field_definitions>", `{"default_visibility":"write"}`), both("/field-definitions/<field_definitions>", `{"is_pii":false}`),
 			both("/field-definitions/<field_definitions>", `{"default_visibility":"hidden"}`), both("/field-definitions/<field_definitions>", `{"is_active":false}`)),
-		"DELETE /field-definitions/{id}":  both("/field-definitions/<field_definitions>", ""),
+		"DELETE /field-definitions/{id}": both("/field-definitions/<field_definitions>", ""),
+		"POST /approval-chains": one(both("/approval-chains", `{"name":"<name>","resource_type":"vessel","mode":"escalation","approval_levels":[{"level":1,"approver_role":"<roles>"}]}`),
+			both("/approval-chains", `{"name":"<name>","resource_type":"role","approval_levels":[{"level":1,"approvers":{"any_of":[{"user":"<users>"}]}}]}`)),
+		"PATCH /approval-chains/{id}": one(both("/approval-chains/<approval_chains>", `{"approval_levels":[{"level":1,"approver_role":"<roles>"}]}`), both("/approval-chains/<approval_chains>", `{"mode":"escalation"}`),
+			both("/approval-chains/<approval_chains>", `{"is_active":false}`), both("/approval-chains/<approval_chains>", `{"auto_approve_conditions":{"subject.id":{"exists":true}}}`)),
+		"DELETE /approval-chains/{id}":    both("/approval-chains/<approval_chains>", ""),
 		"POST /imports":                   a.importMove,
 		"POST /users/{id}/lock":           both("/users/<users>/lock", `{"reason":"x"}`),
 		"POST /users/{id}/unlock":         both("/users/<users>/unlock", ""),
@@ -89,7 +94,7 @@ func (a *attack) moves() map[string]func() (path, body string) {
 
 // fill puts ids in the place of "<table>", and new names in that of "<name>".
 func (a *attack) fill(text string) string {
-	for _, table := range []string{"users", "roles", "groups", "permissions", "resources", "services", "field_definitions"} {
+	for _, table := range []string{"users", "roles", "groups", "permissions", "resources", "services", "field_definitions", "approval_chains"} {
 		for strings.Contains(text, "<"+table+">") {
 			text = strings.Replace(text, "<"+table+">", a.any(table), 1)
 		}

@@ -313,7 +313,7 @@ func (a *attack) name() string {
 func (a *attack) refill(t *testing.T) {
 	t.Helper()
 	a.pool = map[string][]string{}
-	for _, table := range []string{"users", "roles", "groups", "permissions", "resources", "field_definitions"} {
+	for _, table := range []string{"users", "roles", "groups", "permissions", "resources", "field_definitions", "approval_chains"} {
 		a.pool[table] = a.column(t, "SELECT id::text FROM sentinel."+table+" WHERE tenant_id = $1 ORDER BY id", a.ids["alpha"])
 	}
 	a.pool["services"] = a.column(t, "SELECT id::text FROM sentinel.users WHERE tenant_id = $1 AND is_service_account ORDER BY id", a.ids["alpha"])
@@ -329,7 +329,7 @@ func (a *attack) refill(t *testing.T) {
 func (a *attack) recruit() {
 	a.t.Helper()
 	a.actors = a.actors[:0]
-	sections := []string{"users", "roles", "groups", "permissions", "resources", "service-accounts", "field-definitions", "imports", "manifest"}
+	sections := []string{"users", "roles", "groups", "permissions", "resources", "service-accounts", "field-definitions", "approval-chains", "imports", "manifest"}
 	for strength := range 6 {
 		role := a.name()
 		typ := pick(a, []string{"vessel", "cargo"})

@@ -18,6 +18,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/joho/godotenv"
 
+	"github.com/sentinel-access/sentinel/internal/engine/approval"
 	"github.com/sentinel-access/sentinel/internal/platform/crypto"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/internal/platform/mail"
@@ -55,6 +56,8 @@ type Config struct {
 	JobWorkers         int           `env:"JOB_WORKERS" envDefault:"4"`
 	JobRescueAfter     time.Duration `env:"JOB_RESCUE_AFTER" envDefault:"90s"`
 	ImportMaxMB        int           `env:"IMPORT_MAX_MB" envDefault:"64"`
+	ApprovalHours      int           `env:"APPROVAL_TIMEOUT_HOURS" envDefault:"48"`
+	WebhookPrivate     bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false"`
 	LoginsPerAddress   int           `env:"LOGIN_RATE_PER_ADDRESS" envDefault:"60"`
 	LoginsPerAccount   int           `env:"LOGIN_RATE_PER_ACCOUNT" envDefault:"20"`
 
@@ -175,6 +178,7 @@ func (c *Config) problems() []string {
 	bad(c.JobWorkers < 1 || c.JobWorkers > 100, "JOB_WORKERS: must be 1 to 100")
 	bad(c.JobRescueAfter < 6*time.Second, "JOB_RESCUE_AFTER: must be at least 6s")
 	bad(c.ImportMaxMB < 2 || c.ImportMaxMB > 1024, "IMPORT_MAX_MB: must be 2 to 1024")
+	bad(c.ApprovalHours < 1 || c.ApprovalHours > approval.MaxTimeoutHours, fmt.Sprintf("APPROVAL_TIMEOUT_HOURS: must be 1 to %d", approval.MaxTimeoutHours))
 	bad((c.TLSCertFile == "") != (c.TLSKeyFile == ""), "TLS_CERT_FILE, TLS_KEY_FILE: give both or neither")
 	bad(!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL: must be debug, info, warn or error")
 	bad(c.SnapshotCacheMB < 1, "SNAPSHOT_CACHE_MB: must be at least 1")

@@ -150,6 +150,7 @@ func TestDocument_ListsAreReadAlike(t *testing.T) {
 	w := newWorld(t)
 	w.ids["tenant_b"] = w.ids["beta"]
 	w.ids["import"] = w.imported("admin", "", jsonLines, "[]").at("data.id").(string)
+	w.webhooks()
 	lists := 0
 	for path, item := range members(w.document(t).at("paths")) {
 		op := members(members(item)["get"])
@@ -205,7 +206,9 @@ func TestDocument_NullInAPatch(t *testing.T) {
 	w.ids["tenant_b"] = w.ids["beta"]
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.fields()
+	w.chains()
 	w.items()
+	w.webhooks()
 	doc := w.document(t)
 	schemas := members(doc.at("components.schemas"))
 	patches := 0

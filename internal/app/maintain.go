@@ -45,6 +45,9 @@ func (a *App) Maintain(ctx context.Context) error {
 		if err := tx.Exec("SELECT sentinel.prune_subject_changes(interval '10 minutes')").Error; err != nil {
 			return fmt.Errorf("prune subject changes: %w", err)
 		}
+		if err := tx.Exec(stranded, purgeBatch).Error; err != nil {
+			return fmt.Errorf("end deliveries that nobody makes: %w", err)
+		}
 		return nil
 	})
 	if err != nil {
@@ -60,7 +63,10 @@ func (a *App) Maintain(ctx context.Context) error {
 		{"refresh_tokens", "expires_at < now() - interval '30 days'"},
 		// What a failed import, or one that stands still, left of its file.
 		{"import_parts", "updated_at < now() - interval '7 days'"},
+		{"webhook_deliveries", "created_at < now() - interval '30 days'"},
 		{"import_refusals", "created_at < now() - interval '30 days'"},
+		// What conditions approved grants nothing; the audit log keeps that it was.
+		{"access_requests", "auto_approved AND created_at < now() - interval '30 days'"},
 		{"login_failures", "updated_at < now() - interval '30 days' AND (locked_until IS NULL OR locked_until < now())"},
 	} {
 		if err := a.purge(ctx, table.name, table.past); err != nil {
@@ -69,6 +75,19 @@ func (a *App) Maintain(ctx context.Context) error {
 	}
 	return nil
 }
+
+// stranded ends deliveries to webhooks that are tried no more, since a process
+// died with their last attempt, or for which there was no worker for so long.
+const stranded = `
+UPDATE sentinel.webhook_deliveries
+SET status = 'failed', error = 'It did not get through within two days.', next_attempt_at = NULL
+WHERE id IN (
+    SELECT id
+    FROM sentinel.webhook_deliveries
+    WHERE status = 'pending'
+    AND created_at < now() - interval '2 days'
+    LIMIT ?
+    FOR UPDATE SKIP LOCKED)`
 
 // purge deletes the rows of a table for which a condition holds, batch by batch,
 // so that no transaction holds many locks. Rows that another replica deletes

@@ -15,13 +15,14 @@ const schemaLine = "# yaml-language-server: $schema=%s\n"
 
 // sectionComments stand above the sections of an exported manifest.
 var sectionComments = map[string]string{
-	"settings":    "Settings of the tenant that its administrator may write.",
-	"resources":   "Registered nodes of the tree. Permissions on a node flow down to everything below it.",
-	"permissions": "What may be done to what. A permission grants nothing until a role owns it.",
-	"roles":       "Named sets of permissions. A role has all that its parent has.",
-	"groups":      "Sets of users that have roles together. Members of a group are members of its parent.",
-	"fields":      "Fields of entity types, in three tiers, and who sees them where no permission says so.",
-	"menus":       "Menu items, each shown to those who have what it requires.",
+	"settings":        "Settings of the tenant that its administrator may write.",
+	"resources":       "Registered nodes of the tree. Permissions on a node flow down to everything below it.",
+	"permissions":     "What may be done to what. A permission grants nothing until a role owns it.",
+	"roles":           "Named sets of permissions. A role has all that its parent has.",
+	"groups":          "Sets of users that have roles together. Members of a group are members of its parent.",
+	"approval_chains": "Who must agree to what, level by level.",
+	"fields":          "Fields of entity types, in three tiers, and who sees them where no permission says so.",
+	"menus":           "Menu items, each shown to those who have what it requires.",
 }
 
 // ManifestYAML writes a manifest, given as JSON, as a file for people. schema is

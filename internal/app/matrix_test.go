@@ -8,11 +8,14 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sentinel-access/sentinel/internal/engine/enginetest"
@@ -33,8 +36,31 @@ func TestMatrix(t *testing.T) {
 			d := dbtest.New(t)
 			f.World.Write(t, d.DB, hash)
 			s := startMatrix(t, d.URL, f)
-			enginetest.Run(t, f, enginetest.Rego(t, d.DB), &httpSingle{s}, &httpBatch{s, map[batchKey][]answered{}})
+			verdicts := enginetest.Run(t, f, enginetest.Rego(t, d.DB, f), &httpSingle{s}, &httpBatch{s, map[batchKey][]answered{}})
+			s.stop(t)
+			s.checkRecords(t, d, verdicts)
 		})
+	}
+}
+
+// checkRecords fails unless the record of every answer says what was answered.
+// The server has stopped: it writes what is queued before it ends.
+func (s *matrixServer) checkRecords(t *testing.T, d *dbtest.Database, verdicts map[*enginetest.Case]*enginetest.Verdict) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), d.OwnerURL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(context.WithoutCancel(t.Context()))) }()
+	rows, err := conn.Query(t.Context(), `SELECT id::text, tenant_id, subject_id, allowed, reason_code, question, answer FROM sentinel.decision_logs`)
+	require.NoError(t, err)
+	records, err := pgx.CollectRows(rows, pgx.RowToStructByPos[enginetest.Record])
+	require.NoError(t, err)
+	byID := make(map[string]*enginetest.Record, len(records))
+	for i := range records {
+		byID[records[i].ID] = &records[i]
+	}
+	for id, c := range s.asked {
+		require.Contains(t, byID, id, "no record of the answer to %q", c.Name)
+		c.CheckRecord(t, verdicts[c], byID[id])
 	}
 }
 
@@ -45,6 +71,10 @@ type matrixServer struct {
 	clock  *enginetest.Clock
 	client *http.Client
 	tokens map[sessionKey]string
+	// asked are the cases by the ids of the decisions that answered them.
+	asked map[string]*enginetest.Case
+	// stop ends the server; it may be called twice.
+	stop func(testing.TB)
 }
 
 // sessionKey says whose token it is. A token does not outlive half an hour, so
@@ -58,24 +88,32 @@ const matrixAdmin = "admin@matrix.example"
 
 func startMatrix(t *testing.T, databaseURL string, f *enginetest.File) *matrixServer {
 	t.Helper()
-	s := &matrixServer{file: f, clock: &enginetest.Clock{}, client: &http.Client{Timeout: time.Minute}, tokens: map[sessionKey]string{}}
+	s := &matrixServer{
+		file: f, clock: &enginetest.Clock{}, client: &http.Client{Timeout: time.Minute}, tokens: map[sessionKey]string{},
+		asked: map[string]*enginetest.Case{},
+	}
 	cfg, err := ParseConfig(map[string]string{
 		"HTTP_ADDR": "127.0.0.1:0", "DATABASE_URL": databaseURL, "MASTER_KEY": strings.Repeat("ab", 32),
 		"ADMIN_EMAIL": matrixAdmin, "ADMIN_PASSWORD": enginetest.Password, "DATABASE_MAX_CONNECTIONS": "8", "DATA_DIR": t.TempDir(),
+		"AUTO_APPROVE_ENABLED": strconv.FormatBool(!f.World.NoAutoApprove), "POLICY_EVAL_TIMEOUT_MS": "10000",
 	})
 	require.NoError(t, err)
 	cfg.MetricsAddr, cfg.Clock = "", s.clock.Now
 	a, err := New(t.Context(), cfg, "test", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- a.Run(ctx, func(addr string) { ready <- addr }) }()
-	t.Cleanup(func() {
-		s.client.CloseIdleConnections()
-		stop()
-		require.NoError(t, <-ended)
-		require.NoError(t, a.Close())
-	})
+	var once sync.Once
+	s.stop = func(t testing.TB) {
+		once.Do(func() {
+			s.client.CloseIdleConnections()
+			cancel()
+			require.NoError(t, <-ended)
+			require.NoError(t, a.Close())
+		})
+	}
+	t.Cleanup(func() { s.stop(t) })
 	select {
 	case addr := <-ready:
 		s.url = "http://" + addr + "/api/v1"
@@ -154,17 +192,37 @@ func check(c *enginetest.Case) map[string]any {
 
 // answered is an answer of the API.
 type answered struct {
+	DecisionID         string   `json:"decision_id"`
 	Allowed            bool     `json:"allowed"`
 	ReasonCode         string   `json:"reason_code"`
+	Reason             string   `json:"reason"`
 	MatchedPermissions []string `json:"matched_permissions"`
 	MatchedRoles       []struct {
 		Name string `json:"name"`
 		Path string `json:"path"`
 	} `json:"matched_roles"`
+	FieldPermissions  map[string]map[string]string `json:"field_permissions"`
+	RequiresApproval  bool                         `json:"requires_approval"`
+	ApprovalChainID   string                       `json:"approval_chain_id"`
+	ApprovalRequestID string                       `json:"approval_request_id"`
+	ApprovalLevels    json.RawMessage              `json:"approval_levels"`
+	Obligations       []json.RawMessage            `json:"obligations"`
 }
 
-func (a *answered) verdict() *enginetest.Verdict {
-	v := &enginetest.Verdict{Allowed: a.Allowed, Code: a.ReasonCode, Permissions: a.MatchedPermissions, Paths: []string{}}
+// verdict is what was answered to a case; its record is looked at in the end.
+func (s *matrixServer) verdict(t testing.TB, a *answered, c *enginetest.Case) *enginetest.Verdict {
+	t.Helper()
+	require.NotContains(t, s.asked, a.DecisionID)
+	s.asked[a.DecisionID] = c
+	require.Equal(t, a.ReasonCode == "approval_required", a.RequiresApproval)
+	v := &enginetest.Verdict{
+		Allowed: a.Allowed, Code: a.ReasonCode, Reason: a.Reason, Permissions: a.MatchedPermissions, Paths: []string{},
+		Obligations: enginetest.Objects(a.Obligations), Chain: a.ApprovalChainID, Request: a.ApprovalRequestID,
+		Levels: enginetest.Canonical(a.ApprovalLevels), Fields: a.FieldPermissions,
+	}
+	if v.Fields == nil { // as of a type without fields
+		v.Fields = map[string]map[string]string{}
+	}
 	for _, r := range a.MatchedRoles {
 		v.Roles, v.Paths = append(v.Roles, r.Name), append(v.Paths, r.Path)
 	}
@@ -191,7 +249,7 @@ func (s *httpSingle) Decide(t testing.TB, c *enginetest.Case) (*enginetest.Verdi
 	if status := s.post(t, "/permissions/check", body, &out, s.asker(t, c)...); status != http.StatusOK || c.HTTP != 0 {
 		return nil, refused(status, c)
 	}
-	return out.verdict(), nil
+	return s.verdict(t, &out, c), nil
 }
 
 // batchKey tells the questions apart that cannot be asked in one batch.
@@ -235,7 +293,7 @@ func (s *httpBatch) Decide(t testing.TB, c *enginetest.Case) (*enginetest.Verdic
 		require.Len(t, out.Results, len(together))
 		s.answers[key] = out.Results
 	}
-	return s.answers[key][slices.Index(together, c)].verdict(), nil
+	return s.verdict(t, &s.answers[key][slices.Index(together, c)], c), nil
 }
 
 func TestMatrix_RefusesWhoeverMayNotAskAboutOthers(t *testing.T) {

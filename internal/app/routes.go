@@ -3,6 +3,9 @@ package app
 import (
 	"slices"
 
+	"github.com/sentinel-access/sentinel/internal/feature/accessrequest"
+	"github.com/sentinel-access/sentinel/internal/feature/approvalchain"
+	"github.com/sentinel-access/sentinel/internal/feature/bundle"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
 	"github.com/sentinel-access/sentinel/internal/feature/group"
@@ -17,7 +20,9 @@ import (
 	"github.com/sentinel-access/sentinel/internal/feature/serviceaccount"
 	"github.com/sentinel-access/sentinel/internal/feature/tenant"
 	"github.com/sentinel-access/sentinel/internal/feature/user"
+	"github.com/sentinel-access/sentinel/internal/feature/webhook"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
+	"github.com/sentinel-access/sentinel/internal/platform/outbound"
 )
 
 // register puts every section of the API in its place.
@@ -41,9 +46,19 @@ func (a *App) register() {
 	(&resource.Service{Write: a.writer}).Register(a.api)
 	(&field.Service{Write: a.writer}).Register(a.api)
 	(&navigation.Service{Write: a.writer}).Register(a.api)
-	(&manifest.Service{Write: a.writer, Authorize: a.authorize}).Register(a.api)
-	(&decision.Service{Engine: a.engine}).Register(a.api)
+	(&approvalchain.Service{Write: a.writer, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
+	requests := accessrequest.New(accessrequest.Config{Write: a.writer, Queue: a.queue, Outbox: a.outbox, PublicURL: a.cfg.PublicURL, Logger: a.log})
+	requests.Register(a.api)
+	(&decision.Service{Engine: a.engine, Open: requests.Open}).Register(a.api)
+	(&manifest.Service{Write: a.writer, Authorize: a.authorize, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
+	bundle.New(a.engine, a.library).Register(a.api)
 	imports.Register(a.api)
+	guard := outbound.Guard{AllowPrivate: a.cfg.WebhookPrivate}
+	webhooks := webhook.New(webhook.Config{
+		Write: a.writer, Queue: a.queue, Master: a.master, Guard: guard, Client: outbound.New(outbound.Config{Guard: guard}),
+	})
+	a.writer.Audit.Follow(webhooks.Announce)
+	webhooks.Register(a.api)
 	(&health.Service{
 		DB: a.db, Engine: a.engine, Version: a.version, MaxStaleness: a.cfg.MaxStaleness,
 		Policies: func() (string, string) { return a.version, "" }, Jobs: a.queue.Health,

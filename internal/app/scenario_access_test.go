@@ -192,9 +192,14 @@ func examples() map[string]example {
 	maps.Copy(all, fieldExamples())
 	maps.Copy(all, navigationExamples())
 	maps.Copy(all, directoryExamples())
+	maps.Copy(all, chainExamples())
 	maps.Copy(all, resourceExamples())
 	maps.Copy(all, importExamples())
+	maps.Copy(all, requestExamples())
+	maps.Copy(all, bundleExamples())
+	maps.Copy(all, webhookExamples())
 	maps.Copy(all, manifestExamples())
+	maps.Copy(all, answerExamples())
 	maps.Copy(all, manifestExamples())
 	maps.Copy(all, fieldExamples())
 	maps.Copy(all, navigationExamples())
@@ -222,7 +227,10 @@ func TestAccess_OfEveryRoute(t *testing.T) {
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.make("robot_b", "admin_b", "", "/service-accounts", `{"name":"robot"}`)
 	w.fields()
+	w.chains()
 	w.items()
+	w.requests()
+	w.webhooks()
 	w.ids["import"] = w.imported("admin", "kind=users", jsonLines, `{"email":"one@alpha.example"}`).at("data.id").(string)
 	w.ids["import_b"] = w.imported("admin_b", "kind=users", jsonLines, `{"email":"one@beta.example"}`).at("data.id").(string)
 	w.session("session", "admin", "alpha")
@@ -316,7 +324,11 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 			refused(call{strings.Join(changed, "/"), e.body}, fields...)
 		}
 	}
-	refused(call{e.path + "?nonsense=1", e.body}, "query.nonsense")
+	and := "?"
+	if strings.Contains(e.path, "?") {
+		and = "&"
+	}
+	refused(call{e.path + and + "nonsense=1", e.body}, "query.nonsense")
 	if method == http.MethodGet {
 		return
 	}

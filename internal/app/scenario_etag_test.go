@@ -14,7 +14,9 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 	w := newWorld(t)
 	w.make("robot", "admin", "", "/service-accounts", `{"name":"robot"}`)
 	w.fields()
+	w.chains()
 	w.items()
+	w.webhooks()
 	for _, object := range []struct{ path, body string }{
 		{"/users/$plain", `{"display_name":"x"}`},
 		{"/roles/$inspector", `{"description":"x"}`},
@@ -24,7 +26,9 @@ func TestPreconditions_StopStaleWrites(t *testing.T) {
 		{"/tenants/$sub", `{"name":"x"}`},
 		{"/service-accounts/$robot", `{"description":"x"}`},
 		{"/field-definitions/$field", `{"description":"x"}`},
+		{"/approval-chains/$chain", `{"description":"x"}`},
 		{"/navigation/menu-items/$item", `{"icon":"x"}`},
+		{"/webhooks/$webhook", `{"name":"x"}`},
 	} {
 		t.Run(object.path, func(t *testing.T) {
 			defer w.within(t)()

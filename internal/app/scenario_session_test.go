@@ -194,6 +194,7 @@ func TestToken_OfAScopeDoesNoMore(t *testing.T) {
 		{http.MethodPost, "/auth/introspect", `{"token":"x"}`, 403, 403},
 		{http.MethodPost, "/auth/revoke", `{"token":"x"}`, 200, 403},
 		{http.MethodPost, "/permissions/check", check, 200, 403},
+		{http.MethodGet, "/field-permissions?entity_type=vessel", "", 200, 403},
 		{http.MethodGet, "/auth/validate", "", 200, 200},
 		{http.MethodPost, "/auth/logout", "", 200, 200},
 	} {

@@ -180,7 +180,7 @@ func TestScope_OpensNothingButWhatItNames(t *testing.T) {
 	w.ids["narrow"] = absent
 	w.asSession("narrow", "admin", "alpha", func(c *crypto.Claims) { c.Scope = "groups:read" })
 	// Of these the answers are no more than the token's own, or are narrowed themselves.
-	open := []string{"GET /auth/validate", "POST /auth/logout", "POST /auth/revoke", "POST /permissions/check", "POST /permissions/batch-check"}
+	open := []string{"GET /auth/validate", "POST /auth/logout", "POST /auth/revoke", "POST /permissions/check", "POST /permissions/batch-check", "GET /field-permissions"}
 	w.refusedOutside(t, func(name string, r httpapi.Route) bool {
 		p, _ := r.Access.Permission()
 		return p.Section == "groups" && p.Action == "read" || slices.Contains(open, name)

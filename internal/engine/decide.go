@@ -24,6 +24,7 @@ func (e *Engine) Decide(ctx context.Context, q *Question) *Decision {
 // snapshot at one moment.
 func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decision {
 	out := e.answer(ctx, questions, true)
+	e.prove(ctx, out)
 	request := identity.RequestFrom(ctx).ID
 	for _, d := range out {
 		e.metrics.decided(d.Code)
@@ -169,7 +170,7 @@ func (d *Decision) take(o *outcome) {
 	}
 	switch {
 	case d.Allowed:
-		d.Obligations = o.finding.Obligations
+		d.Obligations, d.opened = o.finding.Obligations, o.opened
 	case d.Code == PolicyDeny:
 		d.Denials = o.finding.Denials
 	case d.Code == NotEvaluated:

@@ -12,8 +12,6 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
-	"github.com/sentinel-access/sentinel/internal/identity"
-	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
 // Document returns what the Rego library needs to answer as this snapshot does
@@ -215,26 +213,11 @@ func nanoseconds(t *time.Time) *int64 {
 // Document reads a tenant with all its subjects, of which there may be at most
 // most, in one transaction and returns it for the Rego library.
 func (e *Engine) Document(ctx context.Context, tenant uuid.UUID, most int) (*policy.Document, error) {
-	var (
-		s        *Snapshot
-		subjects []*Subject
-	)
-	err := e.db.InReadTx(identity.WithTenant(ctx, tenant), func(tx *db.Tx) (err error) {
-		if s, err = LoadSnapshot(tx, tenant, e.loadOptions(e.loaded(tenant))); err != nil {
-			return err
-		}
-		subjects, err = LoadSubjects(tx, tenant, most)
-		return err
-	})
-	var doc *policy.Document
-	if err == nil {
-		e.compile(ctx, s)
-		doc, err = s.Document(subjects)
-	}
+	x, err := e.Extract(ctx, tenant, most)
 	if err != nil {
-		return nil, fmt.Errorf("document of tenant %s: %w", tenant, err)
+		return nil, err
 	}
-	return doc, nil
+	return x.Document, nil
 }
 
 // loaded returns the policies of a tenant that is in memory, nil of others.

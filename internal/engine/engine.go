@@ -5,6 +5,7 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,10 @@ type Config struct {
 	DB *db.DB
 	// Decisions receives the record of every decision. Default: none is kept.
 	Decisions *audit.Decisions
+	// Prove writes down what the conditions of approval chains opened, all for one
+	// subject, before the answers are given. If it fails they are not_evaluated.
+	// Default: nothing is written.
+	Prove func(ctx context.Context, opened []AutoApproval) error
 	// MaxStaleness is how long decisions go on when the database does not answer;
 	// after it every answer is not_evaluated. Default 30 s.
 	MaxStaleness time.Duration

@@ -89,6 +89,9 @@ func (x *inquiry) opens(o *outcome, c *approval.Chain) bool {
 	if o.chain == nil {
 		o.chain, o.request, o.auto = c, request, auto
 	}
+	if auto {
+		o.opened = append(o.opened, c)
+	}
 	return true
 }
 

@@ -43,6 +43,8 @@ type outcome struct {
 	chain   *approval.Chain
 	request *Request
 	auto    bool
+	// opened are all the chains that conditions opened.
+	opened []*approval.Chain
 }
 
 func (o *outcome) allowed() bool { return o.code == Granted || o.code == GrantedByApproval }

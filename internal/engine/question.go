@@ -98,6 +98,8 @@ type Decision struct {
 
 	question *Question
 	snapshot *Snapshot
+	// opened are the chains that conditions opened, Chain or others.
+	opened []*approval.Chain
 	// direct are the subject's own nodes that are valid at the moment of the
 	// question.
 	direct []int32

@@ -101,6 +101,9 @@ func LoadSubject(tx *db.Tx, tenant, id uuid.UUID) (*Subject, error) {
 	return list[0], nil
 }
 
+// ErrTooManySubjects is of a tenant that has more subjects than were wanted.
+var ErrTooManySubjects = errors.New("there are more")
+
 // LoadSubjects reads all users of the transaction's tenant. It fails if there
 // are more than most: whoever is left out would be an unknown subject. most may
 // be 50,000 or less.
@@ -110,7 +113,7 @@ func LoadSubjects(tx *db.Tx, tenant uuid.UUID, most int) ([]*Subject, error) {
 		return nil, fmt.Errorf("load subjects: %w", err)
 	}
 	if len(rows) > most {
-		return nil, fmt.Errorf("load subjects: there are more than %d", most)
+		return nil, fmt.Errorf("load subjects: %w than %d", ErrTooManySubjects, most)
 	}
 	return subjects(tx, tenant, rows)
 }

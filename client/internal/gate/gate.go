@@ -16,6 +16,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/sentinel-access/sentinel/client"
 )
 
@@ -25,8 +27,13 @@ const defaultTimeout = 3 * time.Second
 // maxToken is longer than any token of Sentinel's, in bytes.
 const maxToken = 16384
 
-// notEvaluated is the reason code of a question that could not be asked.
-const notEvaluated = "not_evaluated"
+// notEvaluated is the reason code of a question that could not be asked,
+// unfulfilled that of an answer with an obligation that the application does not
+// know.
+const (
+	notEvaluated = "not_evaluated"
+	unfulfilled  = "obligation_not_handled"
+)
 
 var (
 	typePattern   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,99}$`)
@@ -41,11 +48,13 @@ type Gate struct {
 	timeout time.Duration
 	// named is set if the application says who the subject is.
 	named bool
+	// handles reports whether the application does what an obligation says.
+	handles func(client.Obligation) bool
 }
 
-// New makes a gate. timeout is 3 s if zero. It fails if the client cannot ask
-// what the gate has to.
-func New(c *client.Client, named bool, timeout time.Duration) (*Gate, error) {
+// New makes a gate. timeout is 3 s if zero; without handles the application
+// knows no obligations. It fails if the client cannot ask what the gate has to.
+func New(c *client.Client, named bool, timeout time.Duration, handles func(client.Obligation) bool) (*Gate, error) {
 	if c == nil {
 		return nil, errors.New("a guard needs a client: see client.New")
 	}
@@ -55,7 +64,10 @@ func New(c *client.Client, named bool, timeout time.Duration) (*Gate, error) {
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	return &Gate{client: c, timeout: timeout, named: named}, nil
+	if handles == nil {
+		handles = func(client.Obligation) bool { return false }
+	}
+	return &Gate{client: c, timeout: timeout, named: named, handles: handles}, nil
 }
 
 // CheckRoute says what is wrong with what a route declares, so that a mistake
@@ -104,8 +116,23 @@ type Refusal struct {
 	Body []byte
 }
 
-// Judge returns nil if the request may go on. Whatever is in doubt may not.
-func (g *Gate) Judge(ctx context.Context, r *Request) *Refusal {
+// Judge returns the decision by which the request may go on, or what to answer
+// instead. Whatever is in doubt may not.
+func (g *Gate) Judge(ctx context.Context, r *Request) (client.Decision, *Refusal) {
+	d, refusal := g.ask(ctx, r)
+	if refusal != nil {
+		return client.Decision{}, refusal
+	}
+	for _, o := range d.Obligations {
+		if !g.handles(o) {
+			return client.Decision{}, r.demanding(&d, o)
+		}
+	}
+	return d, nil
+}
+
+// ask returns the decision that allows a request, or what to answer.
+func (g *Gate) ask(ctx context.Context, r *Request) (none client.Decision, _ *Refusal) {
 	if !idPattern.MatchString(r.RequestID) {
 		r.RequestID = newID()
 	}
@@ -115,38 +142,40 @@ func (g *Gate) Judge(ctx context.Context, r *Request) *Refusal {
 	var err error
 	if g.named {
 		if q.UserID, err = r.Subject(); err != nil || q.UserID == "" || q.UserID == client.Self {
-			return r.anonymous("AUTHENTICATION_REQUIRED", "Log in.")
+			return none, r.anonymous("AUTHENTICATION_REQUIRED", "Log in.")
 		}
 	} else {
 		token, ok := bearer(r.Authorization)
 		if !ok {
-			return r.anonymous("AUTHENTICATION_REQUIRED", "Log in and send the access token.")
+			return none, r.anonymous("AUTHENTICATION_REQUIRED", "Log in and send the access token.")
 		}
 		ctx, q.UserID = client.WithToken(ctx, token), client.Self
 	}
 	if r.Tenant != nil {
 		tenant, err := r.Tenant()
 		if err != nil || tenant == "" {
-			return r.denied(notEvaluated, "")
+			return none, r.denied(notEvaluated, "")
 		}
 		ctx = client.WithTenant(ctx, tenant)
 	}
 	if q.ID, err = r.ID(); err != nil || !utf8.ValidString(q.ID) {
-		return r.denied(notEvaluated, "")
+		return none, r.denied(notEvaluated, "")
 	}
 	if r.Attributes != nil {
 		if q.Attributes, err = r.Attributes(); err != nil {
-			return r.denied(notEvaluated, "")
+			return none, r.denied(notEvaluated, "")
 		}
 	}
 	decision, err := g.client.Check(ctx, q)
 	switch {
 	case err != nil:
-		return g.failed(r, err)
+		return none, g.failed(r, err)
+	case decision.RequiresApproval && !decision.Allowed:
+		return none, r.unapproved(&decision)
 	case !decision.Allowed:
-		return r.denied(decision.ReasonCode, decision.ID.String())
+		return none, r.denied(decision.ReasonCode, decision.ID.String())
 	}
-	return nil
+	return decision, nil
 }
 
 // failed answers where there is no decision.
@@ -182,6 +211,23 @@ func (r *Request) denied(reason, decision string) *Refusal {
 		details["decision_id"] = decision
 	}
 	return r.refusal(http.StatusForbidden, "PERMISSION_DENIED", "You may not "+r.Action+" this "+r.Type+".", details)
+}
+
+// unapproved answers what an approval would allow.
+func (r *Request) unapproved(d *client.Decision) *Refusal {
+	details := map[string]any{"reason_code": d.ReasonCode, "decision_id": d.ID.String(), "approval_chain_id": d.ApprovalChainID.String()}
+	message := "You may not " + r.Action + " this " + r.Type + " without an approval. Ask for one."
+	if d.ApprovalRequestID != uuid.Nil {
+		details["approval_request_id"] = d.ApprovalRequestID.String()
+		message = "You may not " + r.Action + " this " + r.Type + " before it is approved. Your request waits."
+	}
+	return r.refusal(http.StatusForbidden, "APPROVAL_REQUIRED", message, details)
+}
+
+// demanding answers what the application cannot do all of.
+func (r *Request) demanding(d *client.Decision, o client.Obligation) *Refusal {
+	details := map[string]any{"reason_code": unfulfilled, "decision_id": d.ID.String(), "obligation_type": o.Type()}
+	return r.refusal(http.StatusForbidden, "PERMISSION_DENIED", "You may not "+r.Action+" this "+r.Type+" here: this application cannot do what is demanded with it.", details)
 }
 
 func (r *Request) unavailable() *Refusal {

@@ -84,7 +84,7 @@ func Path(typ, resourcePattern string) (string, error) {
 	}
 	if written, glob, ok := strings.Cut(resourcePattern, ":"); ok && (written == "*" || isIdentifier(written)) {
 		if written != typ {
-			return "", fmt.Errorf("must begin with the chain's resource_type: %s:", typ)
+			return "", fmt.Errorf("must begin with the chain's resource_type, as in %s:*", typ)
 		}
 		return typ + "/" + glob, nil
 	}

@@ -54,16 +54,33 @@ type Event struct {
 
 // Log writes events. The zero value is not usable: see [NewLog].
 type Log struct {
-	key    []byte
-	master *crypto.MasterKey
-	now    func() time.Time
+	key      []byte
+	master   *crypto.MasterKey
+	now      func() time.Time
+	follower Follower
 }
+
+// Follower is told of events as they are stored, in the transaction that records
+// them, all of one tenant. With its error the transaction fails.
+type Follower func(ctx context.Context, tx *db.Tx, rows []*Row) error
 
 // NewLog makes a log whose hash chain is keyed with key, and in which personal
 // data is encrypted with keys that master protects. Without master, for tests,
 // events that show a person are refused.
 func NewLog(key []byte, master *crypto.MasterKey, now func() time.Time) *Log {
 	return &Log{key: key, master: master, now: now}
+}
+
+// Follow has fn told of every event from now on. It is called once, before
+// anything is recorded.
+func (l *Log) Follow(fn Follower) { l.follower = fn }
+
+// tell tells the follower, if there is one.
+func (l *Log) tell(ctx context.Context, tx *db.Tx, rows ...*Row) error {
+	if l.follower == nil {
+		return nil
+	}
+	return l.follower(ctx, tx, rows)
 }
 
 // head is the end of a tenant's chain, with the event's documents as the
@@ -127,7 +144,10 @@ FOR UPDATE OF h`, map[string]any{
 	row.Changes, row.Details = json.RawMessage(h.Changes), json.RawMessage(h.Details)
 	row.Actor, row.Metadata = json.RawMessage(h.Actor), json.RawMessage(h.Metadata)
 	row.Hash = row.sum(l.key)
-	return row.insert(tx)
+	if err := row.insert(tx); err != nil {
+		return err
+	}
+	return l.tell(ctx, tx, row)
 }
 
 // Row is an event as it is stored.

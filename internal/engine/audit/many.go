@@ -71,7 +71,7 @@ WHERE tenant_id = $3`, head.Seq, head.Hash, tenant)
 	if err != nil {
 		return fmt.Errorf("move head: %w", err)
 	}
-	return nil
+	return l.tell(ctx, tx, rows...)
 }
 
 // lockHead returns the end of the tenant's chain, held until the transaction

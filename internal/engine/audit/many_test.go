@@ -1,6 +1,8 @@
 package audit_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -111,4 +113,42 @@ func TestRecordAll_KeepsPersonalDataBehindEachPersonsKey(t *testing.T) {
 	}
 	d.Exec(t, "UPDATE sentinel.personal_keys SET sealed_key = 'x'")
 	require.ErrorContains(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return l.RecordAll(ctx, tx, all[:1]) }), "open personal key")
+}
+
+// TestFollow_TellsOfEveryEventInItsTransaction by single records and by many.
+func TestFollow_TellsOfEveryEventInItsTransaction(t *testing.T) {
+	t.Parallel()
+	d, l := dbtest.New(t), audit.NewLog([]byte("key"), nil, time.Now)
+	tenant := identity.PlatformTenant
+	ctx := identity.WithTenant(t.Context(), tenant)
+	var told []string
+	var fail error
+	l.Follow(func(ctx context.Context, tx *db.Tx, rows []*audit.Row) error {
+		for _, r := range rows {
+			var there bool
+			if err := tx.Pgx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sentinel.audit_logs WHERE id = $1 AND seq = $2)", r.ID, r.Seq).Scan(&there); err != nil {
+				return err
+			}
+			require.True(t, there, "it is told what is recorded")
+			told = append(told, r.Action)
+		}
+		return fail
+	})
+	write := func() error {
+		return d.DB.InTx(ctx, func(tx *db.Tx) error {
+			if err := l.Record(ctx, tx, audit.Event{Action: "role.create"}); err != nil {
+				return err
+			}
+			return l.RecordAll(ctx, tx, []audit.Event{{Action: "role.update"}, {Action: "role.delete"}})
+		})
+	}
+	require.NoError(t, write())
+	require.Equal(t, []string{"role.create", "role.update", "role.delete"}, told)
+	fail = errors.New("cannot follow")
+	require.ErrorIs(t, write(), fail)
+	var n int
+	require.NoError(t, d.DB.InTx(ctx, func(tx *db.Tx) error {
+		return tx.Raw("SELECT count(*) FROM sentinel.audit_logs WHERE tenant_id = ?", tenant).Scan(&n).Error
+	}))
+	require.Equal(t, 3, n, "what is not told is not written")
 }

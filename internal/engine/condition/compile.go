@@ -15,6 +15,20 @@ type compiler struct {
 	violations []Violation
 	members    int
 	seen       map[string]struct{}
+	// forbidden says what is wrong with reading a path, "" if nothing is. It may
+	// be nil.
+	forbidden func(path string) string
+}
+
+// read takes down that the conditions read a path.
+func (c *compiler) read(at string, p Path) {
+	path := p.String()
+	c.seen[path] = struct{}{}
+	if c.forbidden != nil {
+		if wrong := c.forbidden(path); wrong != "" {
+			c.refuse(at, "%s", wrong)
+		}
+	}
 }
 
 func (c *compiler) refuse(path, format string, args ...any) {
@@ -79,7 +93,9 @@ func (c *compiler) conditions(path string, obj object, depth int) *node {
 			}
 			all.add(&node{op: opNot, kids: []*node{c.conditions(at, inner, depth+1)}})
 		case "time_range":
-			c.between(all, at, clockPath, Path{contextMember, "time"}, m.value)
+			clock := Path{contextMember, "time"}
+			c.read(at, clock)
+			c.between(all, at, clockPath, clock, m.value)
 		default:
 			c.attribute(all, at, m.key, m.value)
 		}
@@ -116,7 +132,7 @@ func (c *compiler) attribute(all *node, at, key string, v any) {
 		c.refuse(at, "%s", wrong)
 		return
 	}
-	c.seen[p.String()] = struct{}{}
+	c.read(at, p)
 	add := func(o op) *node {
 		c.members++
 		n := &node{op: o, key: key, path: p}
@@ -194,7 +210,6 @@ func (c *compiler) operator(add func(op) *node, all *node, at, key string, p Pat
 // times and clock times.
 func (c *compiler) between(all *node, at, key string, p Path, v any) {
 	c.members++
-	c.seen[p.String()] = struct{}{}
 	list, ok := v.([]any)
 	if !ok || len(list) != 2 {
 		c.refuse(at, "must be a list of two values")
@@ -261,7 +276,7 @@ func (c *compiler) operand(at string, v any, check func(string, value)) operand 
 			c.refuse(join(at, "ref"), "%s", wrong)
 			return operand{}
 		}
-		c.seen[p.String()] = struct{}{}
+		c.read(join(at, "ref"), p)
 		return operand{ref: true, path: p}
 	}
 	lit := valueOf(v)

@@ -82,8 +82,13 @@ type Program struct {
 // returns every violation. With violations the program is one that is always
 // [Unknown], so that a caller who goes on regardless neither grants nor lifts a
 // restraint.
-func Compile(raw json.RawMessage) (*Program, []Violation) {
-	c := compiler{seen: map[string]struct{}{}}
+func Compile(raw json.RawMessage) (*Program, []Violation) { return CompileFor(raw, nil) }
+
+// CompileFor is [Compile] of conditions that may not read everything: forbidden
+// says what is wrong with reading a canonical path, under a key or in a ref, ""
+// if nothing is.
+func CompileFor(raw json.RawMessage, forbidden func(path string) string) (*Program, []Violation) {
+	c := compiler{seen: map[string]struct{}{}, forbidden: forbidden}
 	root := c.document(raw)
 	if len(c.violations) > 0 {
 		return &Program{root: &node{op: opUnknown}}, c.violations

@@ -197,3 +197,26 @@ func BenchmarkEval(b *testing.B) {
 		})
 	}
 }
+
+func TestCompileFor_NamesEveryPlaceThatReadsWhatItMayNot(t *testing.T) {
+	t.Parallel()
+	forbidden := func(path string) string {
+		if strings.HasPrefix(path, "context.") || path == "resource.attributes.secret" {
+			return "must not be read"
+		}
+		return ""
+	}
+	p, violations := condition.CompileFor(json.RawMessage(`{
+		"amount": {"lt": {"ref": "attributes.secret"}, "in": [1, {"ref": "context.limit"}]},
+		"secret": 1, "time_range": ["09:00", "17:00"], "any_of": [{"context.ip": {"cidr": "10.0.0.0/8"}}, {"subject.id": {"between": [{"ref": "context.a"}, 2]}}]}`), forbidden)
+	var paths []string
+	for _, v := range violations {
+		require.Equal(t, "must not be read", v.Message)
+		paths = append(paths, v.Path)
+	}
+	require.Equal(t, []string{"amount.lt.ref", "amount.in[1].ref", "secret", "time_range", "any_of[0].context.ip", "any_of[1].subject.id.between[0].ref"}, paths)
+	require.Equal(t, condition.Unknown, p.Eval(&condition.Env{Resource: condition.Resource{Attributes: map[string]any{"amount": json.Number("1")}}}))
+	p, violations = condition.CompileFor(json.RawMessage(`{"amount": {"between": [1, 2]}}`), forbidden)
+	require.Empty(t, violations)
+	require.Equal(t, []string{"resource.attributes.amount"}, p.Paths())
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"unicode/utf8"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
 )
@@ -29,6 +30,7 @@ func Settings() map[string]Setting {
 	return map[string]Setting{
 		"allow_rules":           {Check: truth, FromAbove: true},
 		"authzen_subject_types": {Check: identifiers},
+		"bundle_attributes":     {Check: attributeNames},
 		"conflict_resolution": {Check: func(v any) string {
 			return unless(v == engine.DenyOverrides || v == engine.MostSpecific, "must be "+engine.DenyOverrides+" or "+engine.MostSpecific)
 		}},
@@ -65,4 +67,17 @@ func identifiers(v any) string {
 		ok = ok && isText && identifier.MatchString(text)
 	}
 	return unless(ok, fmt.Sprintf("must be a list of 1 to %d names of lower-case letters, digits and underscores", maxSubjectTypes))
+}
+
+// maxBundleAttributes bounds settings.bundle_attributes.
+const maxBundleAttributes = 100
+
+func attributeNames(v any) string {
+	list, ok := v.([]any)
+	ok = ok && len(list) <= maxBundleAttributes
+	for _, one := range list {
+		text, isText := one.(string)
+		ok = ok && isText && text != "" && utf8.RuneCountInString(text) <= 100
+	}
+	return unless(ok, fmt.Sprintf("must be a list of at most %d names of attributes, each of 1 to 100 characters", maxBundleAttributes))
 }

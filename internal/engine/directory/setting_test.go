@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,7 @@ func TestSettings_CheckTheirValues(t *testing.T) {
 		"max_users":             {[]any{json.Number("1"), json.Number("10000000")}, []any{json.Number("0"), json.Number("1.5"), json.Number("10000001"), "1"}},
 		"conflict_resolution":   {[]any{"deny_overrides", "most_specific"}, []any{"first", nil}},
 		"authzen_subject_types": {[]any{[]any{"user", "robot_1"}}, []any{[]any{}, "user", []any{"User"}, []any{json.Number("1")}, make([]any, 21)}},
+		"bundle_attributes":     {[]any{[]any{}, []any{"level", "cost centre"}}, []any{"level", []any{""}, []any{json.Number("1")}, []any{strings.Repeat("x", 101)}, make([]any, 101)}},
 	} {
 		require.Contains(t, settings, name)
 		for _, v := range values.good {
@@ -25,5 +27,5 @@ func TestSettings_CheckTheirValues(t *testing.T) {
 			require.NotEmpty(t, settings[name].Check(v), "%s %v", name, v)
 		}
 	}
-	require.Len(t, settings, 5)
+	require.Len(t, settings, 6)
 }

@@ -6,10 +6,9 @@
 package enginetest
 
 import (
+	"cmp"
 	"embed"
-	"errors"
 	"path"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +26,15 @@ var files embed.FS
 // File is one world with the questions about it.
 type File struct {
 	// Name is the file's, without its ending.
-	Name  string  `yaml:"-"`
-	World World   `yaml:"world"`
+	Name  string `yaml:"-"`
+	World World  `yaml:"world"`
+	// Defaults are what cases ask about that do not say it.
+	Defaults struct {
+		Tenant   string   `yaml:"tenant"`
+		User     string   `yaml:"user"`
+		Action   string   `yaml:"action"`
+		Resource Resource `yaml:"resource"`
+	} `yaml:"defaults"`
 	Cases []*Case `yaml:"cases"`
 }
 
@@ -47,14 +53,25 @@ type Case struct {
 	// Now is the moment of the question. Default [Now].
 	Now  time.Time `yaml:"now"`
 	Want Want      `yaml:"want"`
+	// Record is what the record of the decision has to hold as its answer, beside
+	// what follows from the answer itself: members with their values, chains and
+	// requests by name.
+	Record Object `yaml:"record"`
 	// HTTP is the status with which HTTP refuses the question. Default: it does
 	// not.
 	HTTP int `yaml:"http"`
+	// Fails is set where the evaluation of a policy fails. The library then gives
+	// an error instead of an answer.
+	Fails bool `yaml:"fails"`
+	// Strict is set where a built-in function fails, which is an error to Sentinel
+	// and undefined to a stock OPA.
+	Strict bool `yaml:"strict"`
 
 	file *File
 }
 
-// Resource is what a question is about.
+// Resource is what a question is about: an object, or as a text its type or
+// type/id.
 type Resource struct {
 	Type string `yaml:"type"`
 	ID   string `yaml:"id"`
@@ -65,9 +82,21 @@ type Resource struct {
 	Attributes Object `yaml:"attributes"`
 }
 
-// Want is the answer that every evaluator has to give. What is left out is not
-// compared with the file, only between evaluators.
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (r *Resource) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		r.Type, r.ID, _ = strings.Cut(n.Value, "/")
+		return nil
+	}
+	type plain Resource
+	return n.Decode((*plain)(r))
+}
+
+// Want is the answer that every evaluator has to give: an object, or as a text
+// its reason code. What is left out is not compared with the file, only between
+// evaluators.
 type Want struct {
+	// Allowed follows from the code; it may be written for whoever reads the file.
 	Allowed bool        `yaml:"allowed"`
 	Code    engine.Code `yaml:"reason_code"`
 	// Permissions are names, each with the tenant before a slash if it is
@@ -75,6 +104,26 @@ type Want struct {
 	Permissions []string `yaml:"matched_permissions"`
 	// Roles are names, or paths as in "user > group:a > role:b".
 	Roles []string `yaml:"matched_roles"`
+	// Chain and Request are names, empty for none.
+	Chain   *string `yaml:"approval_chain"`
+	Request *string `yaml:"approval_request"`
+	Auto    *bool   `yaml:"auto_approved"`
+	// Denials are written "policy: reason".
+	Denials     []string                     `yaml:"denials"`
+	Obligations []Object                     `yaml:"obligations"`
+	Fields      map[string]map[string]string `yaml:"fields"`
+	// Reason are texts that the sentence holds.
+	Reason []string `yaml:"reason"`
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (w *Want) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		w.Code = engine.Code(n.Value)
+		return nil
+	}
+	type plain Want
+	return n.Decode((*plain)(w))
 }
 
 // Now is when a case is asked that names no other moment: a Monday, in winter.
@@ -107,6 +156,10 @@ func Load(t testing.TB) []*File {
 func (c *Case) prepare(t testing.TB, f *File) {
 	t.Helper()
 	c.file = f
+	c.Tenant, c.User, c.Action = cmp.Or(c.Tenant, f.Defaults.Tenant), cmp.Or(c.User, f.Defaults.User), cmp.Or(c.Action, f.Defaults.Action)
+	if c.Resource.Type == "" && c.Resource.Node == "" {
+		c.Resource.Type, c.Resource.ID = f.Defaults.Resource.Type, f.Defaults.Resource.ID
+	}
 	if c.Tenant == "" {
 		c.Tenant = f.World.Tenants[0].Name
 	}
@@ -126,8 +179,15 @@ func (c *Case) prepare(t testing.TB, f *File) {
 			c.Resource.ID = strings.ToUpper(c.Resource.ID)
 		}
 	}
+	for kind, name := range map[string]*string{"chain": c.Want.Chain, "request": c.Want.Request} {
+		if name != nil && *name != "" {
+			require.Contains(t, f.World.ids, f.World.key(c.Tenant, kind, *name), c.Name)
+		}
+	}
 	require.NotEmpty(t, c.Want.Code, c.Name)
-	require.Equal(t, c.Want.Code == engine.Granted, c.Want.Allowed, c.Name)
+	allowed := c.Want.Code == engine.Granted || c.Want.Code == engine.GrantedByApproval
+	require.True(t, allowed || !c.Want.Allowed, c.Name)
+	c.Want.Allowed = allowed
 }
 
 // UserKey names the subject in the world.
@@ -145,61 +205,4 @@ func (c *Case) Question() *engine.Question {
 		TenantID: c.TenantID(), UserID: c.UserID(), Type: c.Resource.Type, ID: c.Resource.ID, Attributes: c.Resource.Attributes,
 		Action: c.Action, ActionProperties: c.ActionProperties, Context: c.Context,
 	}
-}
-
-// Verdict is an evaluator's answer.
-type Verdict struct {
-	Allowed bool
-	Code    string
-	// Permissions are ids, ascending.
-	Permissions []string
-	// Roles are names, ascending, each once.
-	Roles []string
-	// Paths say how the subject comes by each role; nil from an evaluator that
-	// does not tell.
-	Paths []string
-}
-
-// ErrRefused is returned by an evaluator whose protocol refuses the question in
-// the way that the case says.
-var ErrRefused = errors.New("refused, as the case says")
-
-// Check fails unless got is what the case wants, and what the first evaluator
-// answered.
-func (c *Case) Check(t testing.TB, first, got *Verdict) {
-	t.Helper()
-	require.Equal(t, string(c.Want.Code), got.Code)
-	require.Equal(t, c.Want.Allowed, got.Allowed)
-	if c.Want.Permissions != nil {
-		require.ElementsMatch(t, c.Want.Permissions, c.names(got.Permissions), "matched permissions")
-	}
-	for _, role := range c.Want.Roles {
-		if !strings.Contains(role, " > ") {
-			require.Contains(t, got.Roles, role)
-		} else if got.Paths != nil {
-			require.Contains(t, got.Paths, role)
-		}
-	}
-	if c.Want.Roles != nil {
-		require.Len(t, got.Roles, len(c.Want.Roles))
-	}
-	require.Equal(t, first.Permissions, got.Permissions, "matched permissions")
-	require.Equal(t, first.Roles, got.Roles, "matched roles")
-	if first.Paths != nil && got.Paths != nil {
-		require.Equal(t, first.Paths, got.Paths, "paths of matched roles")
-	}
-}
-
-// names turns the ids of permissions into names, as [Want] writes them.
-func (c *Case) names(ids []string) []string {
-	var out []string
-	for key, id := range c.file.World.ids {
-		if tenant, rest, _ := strings.Cut(key, "/permission/"); slices.Contains(ids, id.String()) && rest != "" {
-			if tenant != c.Tenant {
-				rest = tenant + "/" + rest
-			}
-			out = append(out, rest)
-		}
-	}
-	return out
 }

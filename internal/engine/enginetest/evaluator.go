@@ -27,25 +27,28 @@ type Evaluator interface {
 }
 
 // Run asks every evaluator every question of the file. The first is the one
-// with which the others have to agree in what the file leaves out.
-func Run(t *testing.T, f *File, evaluators ...Evaluator) {
+// with which the others have to agree in what the file leaves out; its verdicts
+// are returned.
+func Run(t *testing.T, f *File, evaluators ...Evaluator) map[*Case]*Verdict {
 	t.Helper()
+	verdicts := make(map[*Case]*Verdict, len(f.Cases))
 	for _, c := range f.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			var first *Verdict
 			for _, e := range evaluators {
 				got, err := e.Decide(t, c)
-				if errors.Is(err, ErrRefused) && c.HTTP != 0 {
+				if errors.Is(err, ErrRefused) && (c.HTTP != 0 || c.Strict) {
 					continue
 				}
 				require.NoError(t, err, e.Name())
 				if first == nil {
-					first = got
+					first, verdicts[c] = got, got
 				}
 				c.Check(named{t, e.Name()}, first, got)
 			}
 		})
 	}
+	return verdicts
 }
 
 // named says which evaluator a failure is of.
@@ -77,28 +80,51 @@ func (c *Clock) Now() time.Time {
 // Go returns the evaluators of the engine: one that knows nothing at each case,
 // one that was just asked the same, one that has read every tenant again after
 // an unrelated write, one that had and lost every subject.
-func Go(d *db.DB) []Evaluator {
-	return []Evaluator{
-		newGo(d, "engine, cold", (*goEvaluator).restart), newGo(d, "engine, warm", (*goEvaluator).ask),
-		newGo(d, "engine, reloaded", (*goEvaluator).reload), newGo(d, "engine, subjects dropped", (*goEvaluator).drop),
+func Go(t testing.TB, d *db.DB, f *File) []Evaluator {
+	t.Helper()
+	library := Library(t)
+	var out []Evaluator
+	for _, state := range []struct {
+		name    string
+		prepare func(*goEvaluator, testing.TB, *Case)
+	}{
+		{"engine, cold", (*goEvaluator).restart},
+		{"engine, warm", (*goEvaluator).ask},
+		{"engine, reloaded", (*goEvaluator).reload},
+		{"engine, subjects dropped", (*goEvaluator).drop},
+	} {
+		clock := &Clock{}
+		cfg := config(d, f, library)
+		cfg.Now = clock.Now
+		out = append(out, &goEvaluator{
+			name: state.name, db: d, clock: clock, cfg: cfg, engine: engine.New(cfg), prepare: state.prepare, done: map[uuid.UUID]bool{},
+		})
 	}
+	return out
+}
+
+// Library is the decision library, given the time that a busy machine needs.
+func Library(t testing.TB) *policy.Library {
+	t.Helper()
+	library, err := policy.Load(t.Context(), policies.FS, policy.Config{Timeout: 10 * time.Second})
+	require.NoError(t, err)
+	return library
+}
+
+func config(d *db.DB, f *File, library *policy.Library) engine.Config {
+	return engine.Config{DB: d, Library: library, AutoApprove: !f.World.NoAutoApprove}
 }
 
 type goEvaluator struct {
 	name   string
 	db     *db.DB
 	clock  *Clock
+	cfg    engine.Config
 	engine *engine.Engine
 	// prepare brings the engine into the state in which it is asked.
 	prepare func(*goEvaluator, testing.TB, *Case)
 	// done are the tenants or subjects for which that has happened.
 	done map[uuid.UUID]bool
-}
-
-func newGo(d *db.DB, name string, prepare func(*goEvaluator, testing.TB, *Case)) *goEvaluator {
-	e := &goEvaluator{name: name, db: d, clock: &Clock{}, prepare: prepare, done: map[uuid.UUID]bool{}}
-	e.engine = engine.New(engine.Config{DB: d, Now: e.clock.Now})
-	return e
 }
 
 // Name implements [Evaluator].
@@ -109,14 +135,14 @@ func (e *goEvaluator) Decide(t testing.TB, c *Case) (*Verdict, error) {
 	e.clock.Set(c.Now)
 	q := c.Question()
 	if q.Validate("") != nil {
-		return &Verdict{Code: string(engine.NotEvaluated)}, nil
+		return NotEvaluated(), nil
 	}
 	e.prepare(e, t, c)
 	return Answer(e.engine.Decide(t.Context(), q)), nil
 }
 
 func (e *goEvaluator) restart(testing.TB, *Case) {
-	e.engine = engine.New(engine.Config{DB: e.db, Now: e.clock.Now})
+	e.engine = engine.New(e.cfg)
 }
 
 func (e *goEvaluator) ask(t testing.TB, c *Case) { e.engine.Decide(t.Context(), c.Question()) }
@@ -158,28 +184,42 @@ func (e *goEvaluator) write(t testing.TB, c *Case, sql string, args ...any) {
 
 // Answer is the verdict that a decision is.
 func Answer(d *engine.Decision) *Verdict {
-	v := &Verdict{Allowed: d.Allowed, Code: string(d.Code), Paths: []string{}}
+	v := &Verdict{Allowed: d.Allowed, Code: string(d.Code), Paths: []string{}, Reason: d.Reason()}
 	v.Permissions = append(v.Permissions, d.MatchedIDs()...)
 	for _, r := range d.MatchedRoles() {
 		v.Roles, v.Paths = append(v.Roles, r.Name), append(v.Paths, r.Path)
 	}
 	v.Roles = slices.Compact(v.Roles)
+	extra := policy.Extra{Denials: d.Denials, Obligations: d.Obligations, AutoApproved: d.AutoApproved, Fields: d.Fields}
+	if d.Chain != nil {
+		extra.Chain, extra.Levels = d.Chain.ID.String(), d.Chain.RawLevels
+	}
+	if d.RequestID != nil {
+		extra.Request = d.RequestID.String()
+	}
+	v.fill(&extra)
 	return v
 }
 
 // Rego returns the evaluator of the decision library, every step of it, over
 // the document of the tenant.
-func Rego(t testing.TB, d *db.DB) Evaluator {
+func Rego(t testing.TB, d *db.DB, f *File) Evaluator {
 	t.Helper()
-	library, err := policy.Load(t.Context(), policies.FS, policy.Config{Timeout: 10 * time.Second})
-	require.NoError(t, err)
-	return &regoEvaluator{library: library, engine: engine.New(engine.Config{DB: d}), graphs: map[uuid.UUID]*policy.Graph{}}
+	library := Library(t)
+	return &regoEvaluator{library: library, engine: engine.New(config(d, f, library)), tenants: map[uuid.UUID]*regoTenant{}}
 }
 
 type regoEvaluator struct {
 	library *policy.Library
 	engine  *engine.Engine
-	graphs  map[uuid.UUID]*policy.Graph
+	tenants map[uuid.UUID]*regoTenant
+}
+
+// regoTenant is the library with a tenant's modules, and what it knows of the
+// tenant.
+type regoTenant struct {
+	library *policy.Library
+	graph   *policy.Graph
 }
 
 // Name implements [Evaluator].
@@ -187,40 +227,56 @@ func (e *regoEvaluator) Name() string { return "rego" }
 
 // Decide implements [Evaluator].
 func (e *regoEvaluator) Decide(t testing.TB, c *Case) (*Verdict, error) {
-	graph, err := e.graph(t.Context(), c.TenantID())
+	tenant, err := e.tenant(t.Context(), c)
 	if err != nil {
 		return nil, err
 	}
-	return Ask(t.Context(), e.library, graph, c.Question(), c.Now)
+	v, err := Ask(t.Context(), tenant.library, tenant.graph, c.Question(), c.Now)
+	if err != nil && c.Fails {
+		return NotEvaluated(), nil
+	}
+	return v, err
 }
 
-func (e *regoEvaluator) graph(ctx context.Context, tenant uuid.UUID) (*policy.Graph, error) {
-	if g, ok := e.graphs[tenant]; ok {
-		return g, nil
+func (e *regoEvaluator) tenant(ctx context.Context, c *Case) (*regoTenant, error) {
+	if x, ok := e.tenants[c.TenantID()]; ok {
+		return x, nil
 	}
-	doc, err := e.engine.Document(ctx, tenant, 1000)
+	doc, err := e.engine.Document(ctx, c.TenantID(), 1000)
 	if err != nil {
 		return nil, err
 	}
-	g, err := policy.NewGraph(doc)
-	if err != nil {
-		return nil, fmt.Errorf("graph of tenant %s: %w", tenant, err)
+	x := &regoTenant{}
+	if x.library, err = e.library.With(ctx, c.file.World.tenant(c.Tenant).texts()); err != nil {
+		return nil, fmt.Errorf("policies of tenant %s: %w", c.Tenant, err)
 	}
-	e.graphs[tenant] = g
-	return g, nil
+	if x.graph, err = policy.NewGraph(doc); err != nil {
+		return nil, fmt.Errorf("graph of tenant %s: %w", c.Tenant, err)
+	}
+	e.tenants[c.TenantID()] = x
+	return x, nil
 }
 
 // Ask puts a question of the engine to the library.
 func Ask(ctx context.Context, l *policy.Library, g *policy.Graph, q *engine.Question, now time.Time) (*Verdict, error) {
-	answer, err := l.Decide(ctx, g, policy.Question{
-		UserID: q.UserID.String(), Type: q.Type, ID: q.ID, Attributes: q.Attributes,
-		Action: q.Action, ActionProperties: q.ActionProperties, Context: q.Context,
-	}, now)
+	answer, err := l.Decide(ctx, g, input(q), now)
 	if err != nil {
 		return nil, err
 	}
-	v := &Verdict{Allowed: answer.Allowed, Code: answer.ReasonCode}
-	v.Permissions = append(v.Permissions, answer.MatchedPermissions...)
-	v.Roles = append(v.Roles, answer.MatchedRoles...)
-	return v, nil
+	return verdict(&answer), nil
+}
+
+// input is a question as the library takes it.
+func input(q *engine.Question) policy.Question {
+	return policy.Question{
+		UserID: q.UserID.String(), Type: q.Type, ID: q.ID, Attributes: q.Attributes,
+		Action: q.Action, ActionProperties: q.ActionProperties, Context: q.Context,
+	}
+}
+
+// verdict is what the library answered.
+func verdict(answer *policy.Verdict) *Verdict {
+	v := &Verdict{Allowed: answer.Allowed, Code: answer.ReasonCode, Permissions: answer.MatchedPermissions, Roles: answer.MatchedRoles}
+	v.fill(&answer.Extra)
+	return v
 }

@@ -19,7 +19,7 @@ func TestMatrix(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
 			f.World.Write(t, d.DB, "")
-			enginetest.Run(t, f, append(enginetest.Go(d.DB), enginetest.Rego(t, d.DB))...)
+			enginetest.Run(t, f, append(enginetest.Go(t, d.DB, f), enginetest.Rego(t, d.DB, f), enginetest.Agents(t, d.DB, f))...)
 		})
 	}
 }

@@ -2,7 +2,9 @@ package enginetest_test
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,50 +15,103 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/enginetest"
+	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/models"
-	"github.com/sentinel-access/sentinel/policies"
 )
 
 const (
 	// Each check of rapid, of which it makes 100, is so many tenants.
-	tenantsEach   = 4
+	tenantsEach   = 2
 	questionsEach = 10
 	usersEach     = 3
+	// agentsEach checks ask a stock OPA too, which has to be started for each.
+	agentsEach = 25
 )
 
-// TestDecide_EngineAndRegoAgree asks both evaluators about random tenants.
+// TestDecide_EngineAndRegoAgree asks both evaluators about random tenants, and
+// of some of them a stock OPA. With SOAK_QUESTIONS it goes on until so many
+// questions are asked.
 func TestDecide_EngineAndRegoAgree(t *testing.T) {
-	library, err := policy.Load(t.Context(), policies.FS, policy.Config{Timeout: 10 * time.Second})
-	require.NoError(t, err)
-	codes := map[engine.Code]int{}
+	wanted := 0
+	if n := os.Getenv("SOAK_QUESTIONS"); n != "" {
+		var err error
+		wanted, err = strconv.Atoi(n)
+		require.NoError(t, err, "SOAK_QUESTIONS")
+	}
+	c := &comparison{library: enginetest.Library(t), policies: map[string]*compiled{}, codes: map[engine.Code]int{}}
+	for {
+		c.round(t)
+		t.Logf("%d questions, %v", c.questions, c.codes)
+		if c.questions >= wanted || t.Failed() {
+			break
+		}
+	}
+	for _, code := range []engine.Code{
+		engine.NotEvaluated, engine.SubjectUnknown, engine.SubjectInactive, engine.TenantInactive, engine.ExplicitDeny, engine.WorkflowState,
+		engine.PolicyDeny, engine.NoMatchingPermission, engine.ConditionFailed, engine.ApprovalRequired, engine.Granted, engine.GrantedByApproval,
+	} {
+		require.Positive(t, c.codes[code], "%s never came: %v", code, c.codes)
+	}
+}
+
+// comparison is of two evaluators, and what was asked so far.
+type comparison struct {
+	library *policy.Library
+	// policies are those compiled so far, by the names of their modules: compiling
+	// costs more than all else.
+	policies map[string]*compiled
+	codes    map[engine.Code]int
+	checks   int
+	// questions are those that were asked.
+	questions int
+}
+
+// compiled are modules as each evaluator takes them.
+type compiled struct {
+	texts   map[string]string
+	modules *policy.Modules
+	library *policy.Library
+}
+
+// round makes the checks of rapid once.
+func (c *comparison) round(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		for range tenantsEach {
-			x := draw(r)
+		c.checks++
+		for i := range tenantsEach {
+			x := c.draw(t, r)
 			doc, err := x.snapshot.Document(x.subjects)
 			require.NoError(r, err)
 			graph, err := policy.NewGraph(doc)
 			require.NoError(r, err)
-			for range questionsEach {
-				subject := rapid.SampledFrom(append(x.subjects, nil)).Draw(r, "subject")
-				q := x.question(subject)
-				require.NoError(r, q.Validate(""))
-				now := enginetest.Now().Add(rapid.SampledFrom(moments()).Draw(r, "now"))
-				want, err := enginetest.Ask(t.Context(), library, graph, q, now)
+			var stock *enginetest.Stock
+			if i == 0 && c.checks%agentsEach == 1 && c.checks < 100 {
+				stock, err = enginetest.Agent(t.Context(), t, c.library, doc, x.policies.texts)
 				require.NoError(r, err)
-				got := enginetest.Answer(x.snapshot.Decide(t.Context(), q, subject, now))
-				codes[engine.Code(got.Code)]++
-				got.Paths = nil
-				require.Equal(r, want, got, "%+v at %s", q, now)
+			}
+			for range questionsEach {
+				c.ask(t, x, graph, stock)
 			}
 		}
 	})
-	for _, code := range []engine.Code{
-		engine.Granted, engine.ExplicitDeny, engine.ConditionFailed, engine.NoMatchingPermission,
-		engine.SubjectInactive, engine.SubjectUnknown, engine.TenantInactive,
-	} {
-		require.Positive(t, codes[code], "%s never came: %v", code, codes)
+}
+
+func (c *comparison) ask(t *testing.T, x *world, graph *policy.Graph, stock *enginetest.Stock) {
+	subject := sample(x, "subject", slices.Concat(x.subjects, x.subjects, []*engine.Subject{nil}))
+	q := x.question(subject)
+	require.NoError(x.T, q.Validate(""))
+	now := enginetest.Now().Add(sample(x, "now", moments()))
+	want, err := enginetest.Ask(t.Context(), x.policies.library, graph, q, now)
+	require.NoError(x.T, err)
+	got := enginetest.Answer(x.snapshot.Decide(t.Context(), q, subject, now))
+	c.codes[engine.Code(got.Code)]++
+	c.questions++
+	enginetest.Compare(x.T, want, got, "%+v at %s", q, now)
+	if stock != nil {
+		got, err := stock.Ask(t.Context(), q, now)
+		require.NoError(x.T, err)
+		enginetest.Compare(x.T, want, got, "stock opa: %+v at %s", q, now)
 	}
 }
 
@@ -67,6 +122,7 @@ type world struct {
 	tenant   uuid.UUID
 	snapshot *engine.Snapshot
 	subjects []*engine.Subject
+	policies *compiled
 	n        byte
 }
 
@@ -80,16 +136,23 @@ func moments() []time.Duration {
 	return []time.Duration{-12 * time.Hour, -1, 0, 1, time.Minute, 9 * time.Hour, 24 * time.Hour}
 }
 
-func draw(r *rapid.T) *world {
+func (c *comparison) draw(t *testing.T, r *rapid.T) *world {
 	x := &world{T: r}
 	x.tenant = x.id()
 	x.resources()
 	x.holders()
 	x.permissions()
-	zone, err := time.LoadLocation(rapid.SampledFrom([]string{"UTC", "Asia/Kolkata", "America/New_York"}).Draw(r, "zone"))
+	x.chains()
+	x.fields()
+	x.workflows()
+	x.policies = c.compile(t, x)
+	x.rows.Policies = x.policies.modules
+	zone, err := time.LoadLocation(sample(x, "zone", []string{"UTC", "Asia/Kolkata", "America/New_York"}))
 	require.NoError(r, err)
 	x.snapshot, err = engine.NewSnapshot(engine.Tenant{
-		ID: x.tenant, Code: "ACME", Name: "Acme", Active: x.mostly("tenant active"), Location: zone, Conflict: engine.DenyOverrides,
+		ID: x.tenant, Code: "ACME", Name: "Acme", Active: x.mostly("tenant active"), Location: zone,
+		Conflict:   sample(x, "conflict", []string{engine.DenyOverrides, engine.MostSpecific}),
+		AllowRules: !x.mostly("no allow rules"), AutoApprove: rapid.Bool().Draw(r, "auto approve"),
 	}, &x.rows)
 	require.NoError(r, err)
 	for range usersEach {
@@ -99,7 +162,7 @@ func draw(r *rapid.T) *world {
 }
 
 // mostly is true nine times of ten.
-func (x *world) mostly(label string) bool { return rapid.IntRange(0, 9).Draw(x.T, label) > 0 }
+func (x *world) mostly(label string) bool { return rapid.IntRange(0, 9).Draw(x.T, label) < 9 }
 
 // oneOf is an index below n, or -1 for none.
 func (x *world) oneOf(n int, label string) int {
@@ -131,7 +194,10 @@ func (x *world) resources() {
 
 func (x *world) holders() {
 	for i := range rapid.IntRange(1, 6).Draw(x.T, "roles") {
-		r := models.Role{ID: x.id(), TenantID: x.tenant, Name: string(rune('a' + i)), IsActive: x.mostly("role active")}
+		r := models.Role{
+			ID: x.id(), TenantID: x.tenant, Name: string(rune('a' + i)), IsActive: x.mostly("role active"),
+			Priority: rapid.IntRange(0, 2).Draw(x.T, "priority"),
+		}
 		if p := x.oneOf(i, "parent role"); p >= 0 {
 			r.ParentRoleID = &x.rows.Roles[p].ID
 		}
@@ -153,8 +219,11 @@ func (x *world) permissions() {
 	for range rapid.IntRange(1, 8).Draw(x.T, "permissions") {
 		p := models.Permission{
 			ID: x.id(), TenantID: x.tenant, Name: "p", IsActive: x.mostly("permission active"),
-			Actions: sample(x, "actions", [][]string{{"read"}, {"read", "write"}, {"*"}, {"*", "read"}}),
+			Actions: sample(x, "actions", [][]string{{"read"}, {"read", "update"}, {"create"}, {"*"}, {"*", "read"}}),
 			Effect:  sample(x, "effect", []string{"allow", "allow", "deny"}),
+		}
+		if p.Effect == "allow" && rapid.Bool().Draw(x.T, "names fields") {
+			p.FieldPermissions = models.JSON(sample(x, "field permissions", fieldPermissions()))
 		}
 		if c := sample(x, "conditions", append(conditions(), "{}", "{}", "{}")); c != "{}" {
 			p.Conditions = models.JSON(c)
@@ -198,6 +267,7 @@ func (x *world) subject() *engine.Subject {
 		}
 		s.Assignments = append(s.Assignments, a)
 	}
+	x.requests(s)
 	return s
 }
 
@@ -212,7 +282,7 @@ func (x *world) moment() *time.Time {
 func (x *world) question(s *engine.Subject) *engine.Question {
 	q := &engine.Question{
 		TenantID: x.tenant, UserID: x.id(), Type: sample(x, "question type", types()), ID: sample(x, "id", append(ids(), "", "other", "a/b/c")),
-		Action: sample(x, "action", []string{"read", "write", "shred"}), Attributes: x.attributes(),
+		Action: sample(x, "action", []string{"read", "update", "create", "shred"}), Attributes: x.attributes(),
 	}
 	if s != nil {
 		q.UserID = s.ID
@@ -223,10 +293,20 @@ func (x *world) question(s *engine.Subject) *engine.Question {
 			q.ID = strings.ToUpper(x.rows.Resources[n].ID.String())
 		}
 	}
+	if s != nil && len(s.Requests) > 0 && rapid.Bool().Draw(x.T, "as requested") {
+		r := sample(x, "request", s.Requests)
+		q.Type, q.ID = r.Type, r.ResourceID
+		if r.Action != grants.AnyAction {
+			q.Action = r.Action
+		}
+	}
 	if rapid.Bool().Draw(x.T, "context") {
 		q.Context = map[string]any{"ip": sample(x, "ip", []any{"10.1.2.3", "192.0.2.1", nil, json.Number("7")})}
 		if rapid.Bool().Draw(x.T, "time given") {
 			q.Context["time"] = sample(x, "time", []string{"2026-03-02T03:30:00Z", "2026-03-08T23:00:00-05:00"})
+		}
+		if rapid.Bool().Draw(x.T, "state given") {
+			q.Context["workflow_state"] = sample(x, "state", []any{"s", "t", "u", "", nil, json.Number("1")})
 		}
 	}
 	return q

@@ -45,8 +45,7 @@ func RunOPA(t testing.TB, args ...string) *Stock {
 	t.Helper()
 	path, err := exec.CommandContext(t.Context(), "go", "tool", "-n", "opa").Output()
 	require.NoError(t, err, "find the opa tool")
-	// The path of a socket is short.
-	dir, err := os.MkdirTemp("", "opa")
+	dir, err := os.MkdirTemp("", "opa") //nolint:usetesting // the path of a socket has to be short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
@@ -61,7 +60,7 @@ func RunOPA(t testing.TB, args ...string) *Stock {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		_ = <-ended
 	})
 	s.client = &http.Client{Timeout: stockTimeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

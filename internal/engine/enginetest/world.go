@@ -15,6 +15,8 @@ import (
 // ids follow from them.
 type World struct {
 	Tenants []*Tenant `yaml:"tenants"`
+	// NoAutoApprove switches off the approval by conditions, which is on.
+	NoAutoApprove bool `yaml:"no_auto_approve"`
 
 	// ids of everything, by tenant/kind/name.
 	ids map[string]uuid.UUID
@@ -34,6 +36,9 @@ type Tenant struct {
 	Permissions []*Permission `yaml:"permissions"`
 	Resources   []*Node       `yaml:"resources"`
 	Users       []*User       `yaml:"users"`
+	Chains      []*Chain      `yaml:"chains"`
+	Fields      []*Field      `yaml:"fields"`
+	Policies    []*Policy     `yaml:"policies"`
 }
 
 // ID is the tenant's.
@@ -71,7 +76,9 @@ type Permission struct {
 	Actions    []string `yaml:"actions"`
 	Effect     string   `yaml:"effect"`
 	Conditions Object   `yaml:"conditions"`
-	Inactive   bool     `yaml:"inactive"`
+	// Fields are "read", "write" or "hidden" by name.
+	Fields   map[string]string `yaml:"fields"`
+	Inactive bool              `yaml:"inactive"`
 }
 
 // Node is a registered resource. Its parent stands before it in the file.
@@ -82,6 +89,8 @@ type Node struct {
 	Parent     string `yaml:"parent"`
 	Attributes Object `yaml:"attributes"`
 	Inactive   bool   `yaml:"inactive"`
+	// Workflow is nil for none.
+	Workflow *Workflow `yaml:"workflow"`
 }
 
 // User is an account of a tenant.
@@ -97,6 +106,8 @@ type User struct {
 	Attributes     Object       `yaml:"attributes"`
 	Roles          []Assignment `yaml:"roles"`
 	Groups         []string     `yaml:"groups"`
+	// Requests are those that the user made.
+	Requests []*Request `yaml:"requests"`
 }
 
 // Assignment of a role to a user: its name as in [Group], or with the times
@@ -170,8 +181,17 @@ func (w *World) prepare(t testing.TB) {
 			}
 			note(tenant.Name, "node", x.Name)
 		}
+		for _, x := range tenant.Chains {
+			note(tenant.Name, "chain", x.Name)
+		}
+		for _, x := range tenant.Policies {
+			note(tenant.Name, "policy", x.Name)
+		}
 		for _, x := range tenant.Users {
 			note(tenant.Name, "user", x.Name)
+			for _, r := range x.Requests {
+				note(tenant.Name, "request", r.Name)
+			}
 		}
 	}
 }

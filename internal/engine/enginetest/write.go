@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -36,10 +37,38 @@ func (w *World) Write(t testing.TB, d *db.DB, passwordHash string) {
 					return fmt.Errorf("tenant %s: %T: %w", tenant.Name, rows, err)
 				}
 			}
+			if err := w.guard(t, tx, tenant); err != nil {
+				return fmt.Errorf("tenant %s: %w", tenant.Name, err)
+			}
 		}
 		return nil
 	})
 	require.NoError(t, err)
+}
+
+// guard stores what has a say beside permissions: chains, fields, policies and
+// the requests of users.
+func (w *World) guard(t testing.TB, tx *db.Tx, tenant *Tenant) error {
+	x := &writer{t: t, world: w, tenant: tenant}
+	create := func(table string, rows any, n int) error {
+		if n == 0 {
+			return nil
+		}
+		if err := tx.Table(table).Create(rows).Error; err != nil {
+			return fmt.Errorf("%s: %w", table, err)
+		}
+		return nil
+	}
+	chains, fields, requests := x.chains(), x.fields(), x.requests()
+	modules, versions, publications := x.policies()
+	return errors.Join(
+		create("sentinel.approval_chains", chains, len(chains)),
+		create("sentinel.field_definitions", fields, len(fields)),
+		create("sentinel.policies", modules, len(modules)),
+		create("sentinel.policy_versions", versions, len(versions)),
+		create("sentinel.policy_revisions", publications, len(publications)),
+		create("sentinel.access_requests", requests, len(requests)),
+	)
 }
 
 func (t *Tenant) row() models.Tenant {
@@ -117,10 +146,14 @@ func (x *writer) role(name string) (role, owner uuid.UUID) {
 func (x *writer) nodes() []models.Resource {
 	var out []models.Resource
 	for _, n := range x.tenant.Resources {
-		out = append(out, models.Resource{
+		row := models.Resource{
 			ID: x.ref("node", n.Name), TenantID: x.tenant.ID(), Type: n.Type, Name: n.Name, Code: n.Code,
 			ParentID: x.optional("node", n.Parent), Attributes: models.Object(n.Attributes), IsActive: !n.Inactive,
-		})
+		}
+		if n.Workflow != nil {
+			row.WorkflowEnabled, row.WorkflowConfig = !n.Workflow.Disabled, x.workflow(n.Workflow)
+		}
+		out = append(out, row)
 	}
 	return out
 }
@@ -156,6 +189,7 @@ func (x *writer) permissions() (rows []models.Permission, owners []models.RolePe
 		row := models.Permission{
 			ID: x.ref("permission", p.Name), TenantID: x.tenant.ID(), Name: p.Name, Actions: p.Actions, Effect: "allow",
 			Conditions: models.Object(p.Conditions), IsActive: !p.Inactive, ResourceID: x.optional("node", p.Node),
+			FieldPermissions: fieldPermissions(p.Fields),
 		}
 		if p.Effect != "" {
 			row.Effect = p.Effect
@@ -164,7 +198,7 @@ func (x *writer) permissions() (rows []models.Permission, owners []models.RolePe
 			row.ResourcePath = &p.Path
 			row.ResourceType, _, _ = strings.Cut(p.Path, "/")
 		} else {
-			row.ResourceType = x.nodeType(p.Node)
+			row.ResourceType = x.node(p.Node).Type
 		}
 		rows = append(rows, row)
 		for _, r := range p.Roles {
@@ -174,14 +208,24 @@ func (x *writer) permissions() (rows []models.Permission, owners []models.RolePe
 	return rows, owners
 }
 
-func (x *writer) nodeType(name string) string {
+func fieldPermissions(fields map[string]string) models.JSON {
+	members := map[string]any{}
+	for name, visibility := range fields {
+		members[name] = visibility
+	}
+	return models.Object(members)
+}
+
+// node is the resource of a name, which has to be there.
+func (x *writer) node(name string) *Node {
+	x.t.Helper()
 	for _, n := range x.tenant.Resources {
 		if n.Name == name {
-			return n.Type
+			return n
 		}
 	}
 	require.FailNow(x.t, "no such node", name)
-	return ""
+	return nil
 }
 
 func (x *writer) users(passwordHash string) []models.User {

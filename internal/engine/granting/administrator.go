@@ -23,14 +23,36 @@ type administrators struct {
 // keepsAdministrator refuses a write that takes the tenant's last one, or leaves
 // only such as will cease to be by themselves.
 func (j *Judge) keepsAdministrator(tx *db.Tx, after *engine.Snapshot, now time.Time) error {
-	if !j.had.Any {
+	return j.had.kept(tx, after, now)
+}
+
+// Keeping runs fn, a write that takes assignments of accounts and that nobody is
+// judged by, and refuses it if it takes the tenant's last tenant_admin. The
+// caller holds the tenant, see [Lock].
+func Keeping(tx *db.Tx, tenant uuid.UUID, now time.Time, fn func() error) error {
+	graph, err := engine.LoadSnapshot(tx, tenant, engine.LoadOptions{WithoutTree: true})
+	if err != nil {
+		return err
+	}
+	had, err := findAdministrators(tx, graph, now)
+	if err != nil {
+		return err
+	}
+	if err := fn(); err != nil {
+		return err
+	}
+	return had.kept(tx, graph, now)
+}
+
+func (a administrators) kept(tx *db.Tx, after *engine.Snapshot, now time.Time) error {
+	if !a.Any {
 		return nil
 	}
 	has, err := findAdministrators(tx, after, now)
 	if err != nil {
 		return err
 	}
-	if !has.Any || j.had.Lasting && !has.Lasting {
+	if !has.Any || a.Lasting && !has.Lasting {
 		return fault.Conflict("", "This would leave the tenant without an active tenant_admin, now or when an assignment ends. Make another account tenant_admin first.")
 	}
 	return nil

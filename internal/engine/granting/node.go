@@ -25,7 +25,8 @@ import (
 // conditions that may read its attributes; and those that read a path, which
 // moves with everything below the node. Where a workflow limits the node, every
 // permission that reaches it is among them: its state decides what they grant.
-// So it is where one limits the entity node of its type.
+// So it is where one limits the entity node of its type, and where an approval
+// chain guards the node by its code, or opens by what its conditions read of it.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	return j.NodesChange(tx, []uuid.UUID{id})
 }
@@ -65,6 +66,9 @@ func (j *Judge) nodesChange(tx *db.Tx, which string, args map[string]any) (Chang
 		n.stand(r.Lineage)
 		n.add(r.Type, r.Code, r.WorkflowEnabled)
 	}
+	if err := j.guarded(tx, &n); err != nil {
+		return Change{}, err
+	}
 	var entities []struct {
 		Code            string
 		WorkflowEnabled bool
@@ -102,9 +106,10 @@ type nodes struct {
 
 type nodesOfType struct {
 	codes map[string]bool
-	// limited is set when a workflow limits one of them, so that every permission
-	// that reaches it depends on its state: the type-wide ones, too. So it is when
-	// one limits the entity node, since it does not limit registered nodes.
+	// limited is set when a workflow limits one of them, or a chain guards it, so
+	// that every permission that reaches it depends on what it is: the type-wide
+	// ones, too. So it is when a workflow limits the entity node, since it does not
+	// limit registered nodes.
 	limited bool
 	// instances is set when a workflow limits the entity node of the type, below
 	// which all instances are.

@@ -113,3 +113,57 @@ func TestGranting_FailsWithTheDatabase(t *testing.T) {
 		return err
 	}))
 }
+
+// What a chain guards by its code, or opens by what it is, is let go by another
+// code or another attribute.
+func TestGranting_NodesThatChainsGuard(t *testing.T) {
+	w := setup(t)
+	w.Permission(w.tenant, w.owner, "vessel/*", "allow", "", "read")
+	node := w.node("vessel", "secret-1", nil)
+	chain := func(typ, glob, mode, auto string, active bool) uuid.UUID {
+		id := uuid.New()
+		w.SQL(`INSERT INTO sentinel.approval_chains (id, tenant_id, name, resource_type, resource_pattern, mode, approval_levels, auto_approve_conditions, is_active)
+			VALUES ($1, $2, 'c', $3, $4, $5, '[]', $6, $7)`, id, w.tenant, typ, glob, mode, auto, active)
+		return id
+	}
+	judged := func(user uuid.UUID) (granting.Change, error) {
+		var c granting.Change
+		err := w.DB.InTx(w.As(w.tenant, user), func(tx *db.Tx) error {
+			j, err := granting.Begin(w.As(w.tenant, user), tx, time.Now())
+			require.NoError(t, err)
+			c, err = j.NodeChange(tx, node)
+			return err
+		})
+		return c, err
+	}
+	for name, c := range map[string]struct {
+		typ, glob, mode, auto string
+		active, concerned     bool
+		denied                bool
+	}{
+		"by its code":                       {"vessel", "secret-*", "gate", "{}", true, true, false},
+		"by the code of any type":           {"*", "secret-*", "escalation", "{}", true, true, false},
+		"of another code":                   {"vessel", "open-*", "gate", "{}", true, false, false},
+		"of another type":                   {"page", "secret-*", "gate", "{}", true, false, false},
+		"whatever its code":                 {"vessel", "*", "gate", `{"subject.id": {"exists": true}}`, true, false, false},
+		"inactive":                          {"vessel", "secret-*", "gate", "{}", false, false, false},
+		"open by what it is":                {"vessel", "*", "gate", `{"level": 1}`, true, true, false},
+		"open by what it is, to all":        {"vessel", "*", "escalation", `{"level": 1}`, true, true, true},
+		"open to all, and of another code":  {"vessel", "open-*", "escalation", `{"level": 1}`, true, false, false},
+		"open to all by what they are, not": {"vessel", "*", "escalation", `{"subject.attributes.level": 1}`, true, false, false},
+	} {
+		id := chain(c.typ, c.glob, c.mode, c.auto, c.active)
+		got, err := judged(w.admin)
+		require.NoError(t, err, name)
+		require.Equal(t, c.concerned, len(got.Permissions) > 0, name)
+		_, err = judged(w.author)
+		require.Equal(t, c.denied, fault.Is(err, fault.Denied), "%s: %v", name, err)
+		w.SQL(`DELETE FROM sentinel.approval_chains WHERE id = $1`, id)
+	}
+	chain("vessel", `a\b`, "gate", "{}", true)
+	_, err := judged(w.admin)
+	require.ErrorContains(t, err, "resource_pattern", "one that does not compile is not passed over")
+	w.SQL(`REVOKE SELECT ON sentinel.approval_chains FROM sentinel_app`)
+	_, err = judged(w.admin)
+	require.Error(t, err)
+}

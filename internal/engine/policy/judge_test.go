@@ -3,12 +3,14 @@ package policy_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
@@ -128,16 +130,19 @@ func TestJudge_BoundsWhatAnAnswerHolds(t *testing.T) {
 
 func TestJudge_FailsRatherThanAnswer(t *testing.T) {
 	t.Parallel()
-	for name, body := range map[string]string{
-		"a built-in fails": `deny contains "x" if to_number(input.resource.id) > 1`,
-		"two values":       "deny := {1} if true\n\ndeny := {2} if input.action == \"read\"",
-		"out of time":      `deny contains "x" if { some x in numbers.range(1, 10000); some y in numbers.range(1, 10000); x + y == 0 }`,
+	for body, kind := range map[string]string{
+		`deny contains "x" if to_number(input.resource.id) > 1`:                                                     policy.FailureBuiltin,
+		"deny := {1} if true\n\ndeny := {2} if input.action == \"read\"":                                            policy.FailureConflict,
+		`deny contains "x" if { some x in numbers.range(1, 10000); some y in numbers.range(1, 10000); x + y == 0 }`: policy.FailureTimeout,
 	} {
 		m, err := policy.CompileModules(t.Context(), quick(t), tenantModules(map[string]string{"a": body}))
-		require.NoError(t, err, name)
+		require.NoError(t, err, body)
 		_, err = m.Judge(t.Context(), facts(t), []string{"read"})
-		require.Error(t, err, name)
+		require.Error(t, err, body)
+		require.Equal(t, kind, policy.FailureKind(err), body)
 	}
+	require.Equal(t, policy.FailureOther, policy.FailureKind(errors.New("x")))
+	require.Equal(t, policy.FailureOther, policy.FailureKind(&topdown.Error{Code: topdown.InternalErr}))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := compile(t, map[string]string{"a": `deny contains "x" if false`}).Judge(ctx, facts(t), []string{"read"})
@@ -251,6 +256,44 @@ func TestModules_ApplyAsTheirMetadataSays(t *testing.T) {
 		require.Equal(t, tc.denials > 0, m.Applies(tc.typ, tc.action))
 		require.Equal(t, tc.clock, m.ReadsClock(tc.typ, tc.action))
 	}
+}
+
+func TestModules_OfThePlatformComeFirst(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{}
+	for path, text := range library(t) {
+		files[path] = &fstest.MapFile{Data: []byte(text)}
+	}
+	files["sentinel/platform/base.rego"] = &fstest.MapFile{Data: []byte("# METADATA\n# custom:\n#   applies_to:\n#     actions: [read]\npackage sentinel.platform.base\n\n" +
+		"import data.sentinel.lib\nimport data.sentinel.platform.words.common\n\ndeny contains {\"reason\": common} if lib.action.name == input.action\n\nallow contains 1 if true\n")}
+	files["sentinel/platform/words.rego"] = &fstest.MapFile{Data: []byte("package sentinel.platform.words\n\ncommon := \"base\"\n")}
+	l, err := policy.Load(t.Context(), files, policy.Config{Timeout: 5 * time.Second})
+	require.NoError(t, err)
+	texts := tenantModules(map[string]string{"a": "import rego.v1\n\ndeny contains {\"reason\": \"own\"} if true"})
+	m, err := policy.CompileModules(t.Context(), l, texts)
+	require.NoError(t, err)
+	require.Equal(t, []policy.Module{
+		{Root: "platform", Name: "base", ResourceTypes: []string{}, Actions: []string{"read"}}, {Root: "tenant", Name: "a", ResourceTypes: []string{}, Actions: []string{}},
+	}, m.Index())
+	f := facts(t)
+	f.AllowRules = true
+	found, err := m.Judge(t.Context(), f, []string{"read", "write"})
+	require.NoError(t, err)
+	require.Equal(t, policy.Finding{Denials: []policy.Denial{{Policy: "platform.base", Reason: "base"}, {Policy: "tenant.a", Reason: "own"}}}, found["read"])
+	require.Equal(t, policy.Finding{Denials: []policy.Denial{{Policy: "tenant.a", Reason: "own"}}}, found["write"])
+
+	doc := document()
+	doc.Policies = m.Index()
+	g, err := policy.NewGraph(doc)
+	require.NoError(t, err)
+	with, err := l.With(t.Context(), texts)
+	require.NoError(t, err)
+	v, err := with.Decide(t.Context(), g, policy.Question{UserID: ada, Type: "port", ID: "oslo", Action: "read"}, f.Now)
+	require.NoError(t, err)
+	require.Equal(t, found["read"].Denials, v.Denials)
+
+	_, err = policy.CompileModules(t.Context(), l, map[string]string{"sentinel/platform/base.rego": "package tenant.a"})
+	require.ErrorContains(t, err, "the path is one of the library's")
 }
 
 func TestModules_KnowWhoCouldReadTheTime(t *testing.T) {

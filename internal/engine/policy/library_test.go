@@ -160,11 +160,49 @@ func TestDecide_FailsRatherThanAnswer(t *testing.T) {
 	require.Error(t, err)
 	require.Less(t, time.Since(started), 5*time.Second)
 
-	for _, decision := range []string{`{"allowed": true}`, `{"allowed": true, "reason_code": "granted", "matched_permissions": [1], "matched_roles": []}`, `5`} {
+	for _, decision := range []string{`{"allowed": true}`, `5`} {
 		odd, err := policy.Load(context.Background(), fstest.MapFS{"a.rego": {Data: []byte("package sentinel.authz\n\ndecision := " + decision + "\n")}}, policy.Config{})
 		require.NoError(t, err)
 		_, err = odd.Decide(context.Background(), g, policy.Question{UserID: ada, Type: "port", Action: "read"}, time.Now())
 		require.Error(t, err, decision)
+	}
+}
+
+func TestReadVerdict_RefusesAnotherShape(t *testing.T) {
+	t.Parallel()
+	whole := func() map[string]any {
+		return map[string]any{
+			"allowed": true, "reason_code": "granted_by_approval", "matched_permissions": []any{"p"}, "matched_roles": []any{"r"},
+			"denials": []any{map[string]any{"policy": "tenant.a", "reason": ""}}, "obligations": []any{map[string]any{"log": true}},
+			"requires_approval": false, "approval_chain_id": "c", "approval_levels": []any{}, "approval_request_id": "q", "auto_approved": false,
+			"field_permissions": map[string]any{"core": map[string]any{"f": "read"}},
+		}
+	}
+	v, err := policy.ReadVerdict(whole())
+	require.NoError(t, err)
+	require.Equal(t, policy.Verdict{
+		Allowed: true, ReasonCode: "granted_by_approval", MatchedPermissions: []string{"p"}, MatchedRoles: []string{"r"},
+		Extra: policy.Extra{
+			Denials: []policy.Denial{{Policy: "tenant.a"}}, Obligations: []map[string]any{{"log": true}}, Chain: "c", Levels: []any{}, Request: "q",
+			Fields: map[string]map[string]string{"core": {"f": "read"}},
+		},
+	}, v)
+	for name, odd := range map[string][]any{
+		"allowed": {nil, "yes"}, "reason_code": {nil, 5}, "matched_permissions": {nil, []any{1}, "p"}, "matched_roles": {nil, []any{nil}},
+		"denials": {nil, []any{"x"}, []any{map[string]any{"policy": 5, "reason": ""}}, []any{map[string]any{"policy": "tenant.a"}}}, "obligations": {nil, []any{5}},
+		"requires_approval": {nil, true}, "approval_chain_id": {nil}, "approval_request_id": {nil, 5}, "auto_approved": {nil},
+		"field_permissions": {nil, []any{}, map[string]any{"core": "read"}, map[string]any{"core": map[string]any{"f": true}}},
+	} {
+		for _, value := range odd {
+			answer := whole()
+			answer[name] = value
+			_, err := policy.ReadVerdict(answer)
+			require.Error(t, err, "%s %v", name, value)
+		}
+		answer := whole()
+		delete(answer, name)
+		_, err := policy.ReadVerdict(answer)
+		require.Error(t, err, name)
 	}
 }
 

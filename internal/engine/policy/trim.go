@@ -21,9 +21,12 @@ type Reading struct {
 // subjectMembers are what a subject goes by besides its id.
 func subjectMembers() []string { return []string{"email", "username", "external_id"} }
 
-// Reads says what the modules may read of subjects.
+// Reads says what the modules may read of subjects, nil modules nothing.
 func (m *Modules) Reads() *Reading {
 	out := &Reading{Members: map[string]bool{}, Attributes: map[string]bool{}}
+	if m == nil {
+		return out
+	}
 	of := append(libRef(), ast.StringTerm("subject"))
 	attributes := of.Append(ast.StringTerm("attributes"))
 	for _, module := range m.compiler.Modules {

@@ -5,14 +5,11 @@ package decision
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
-	"github.com/sentinel-access/sentinel/internal/engine/directory"
-	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
@@ -21,6 +18,10 @@ import (
 // Service answers the section's calls.
 type Service struct {
 	Engine *engine.Engine
+	// Open opens an access request of the caller for what a question of theirs asks
+	// about, to go through a chain, or finds the one that waits already. It fails
+	// with a fault where too many wait.
+	Open func(ctx context.Context, q *engine.Question, chain uuid.UUID, justification string) (uuid.UUID, error)
 }
 
 // Register adds the section's routes.
@@ -28,13 +29,17 @@ func (s *Service) Register(api *httpapi.Server) {
 	sec := api.Section("Decisions", "Who may do what, and why.")
 	why := "one's own questions need a token only; naming another subject, and supplying attributes or context, needs execute on api/decisions"
 	httpapi.Call(sec, httpapi.Route{
-		Path: "/permissions/check", Summary: "May this subject do this?", Access: httpapi.Authenticated(why), Errors: []int{403}, Charged: true,
-		Description: "A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated.",
+		Path: "/permissions/check", Summary: "May this subject do this?", Access: httpapi.Authenticated(why), Errors: []int{403, 404, 409}, Charged: true,
+		Description: "A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.",
 	}, s.check)
 	httpapi.Call(sec, httpapi.Route{
-		Path: "/permissions/batch-check", Summary: "Many questions about one subject", Access: httpapi.Authenticated(why), Errors: []int{403}, Charged: true,
+		Path: "/permissions/batch-check", Summary: "Many questions about one subject", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
 		Description: "Up to 1,000, answered in order, all at one moment. Each counts as a question.",
 	}, s.batch)
+	httpapi.Get(sec, httpapi.Route{
+		Path: "/field-permissions", Summary: "Which fields may this subject see and change?", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
+		Description: "Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.",
+	}, s.fields)
 	httpapi.List(sec, httpapi.Route{
 		Path: "/users/{id}/permissions", Summary: "What a user may do", Access: httpapi.Authenticated("one's own; another's needs read on api/users"), Errors: []int{403, 404},
 		Description: "Every permission of every role the user has now, with the path by which they have it: what the checks decide by. An account that is inactive or locked has none.",
@@ -56,26 +61,12 @@ type Check struct {
 	Context          httpapi.Object `json:"context,omitempty" doc:"Of the request: time, ip, anything else. Needs execute on api/decisions."`
 }
 
-// Answer is the decision. Callers without execute on api/decisions get allowed,
-// decision_id and reason_code alone.
-type Answer struct {
-	Allowed            bool                 `json:"allowed"`
-	DecisionID         uuid.UUID            `json:"decision_id"`
-	ReasonCode         string               `json:"reason_code" enum:"not_evaluated,subject_unknown,subject_inactive,tenant_inactive,explicit_deny,no_matching_permission,condition_failed,granted"`
-	Reason             string               `json:"reason,omitempty" doc:"One sentence for people."`
-	MatchedPermissions []string             `json:"matched_permissions,omitempty" doc:"Ids of the permissions that decided."`
-	MatchedRoles       []engine.MatchedRole `json:"matched_roles,omitempty" doc:"The roles that own them, with the path by which the subject has each."`
-	MatchedConditions  map[string]any       `json:"matched_conditions,omitempty" doc:"The attribute values on which they rested, by path."`
-	Revision           string               `json:"revision,omitempty" doc:"A token of the state that the answer holds for."`
-	TTL                *int                 `json:"ttl,omitempty" doc:"Seconds for which the answer may be kept if nothing is written."`
-	Stale              bool                 `json:"stale,omitempty"`
-}
-
 // CheckIn asks one question.
 type CheckIn struct {
 	Body struct {
 		UserID *uuid.UUID `json:"user_id,omitempty" doc:"The subject. Default: the caller."`
 		Check
+		Justification *string `json:"justification,omitempty" minLength:"1" maxLength:"4000" doc:"Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only."`
 	}
 }
 
@@ -83,6 +74,11 @@ func (s *Service) check(ctx context.Context, in *CheckIn) (*Answer, error) {
 	asker, err := s.asker(ctx, in.Body.UserID)
 	if err != nil {
 		return nil, err
+	}
+	if in.Body.Justification != nil {
+		if err := asker.mayJustify(ctx); err != nil {
+			return nil, err
+		}
 	}
 	q, err := asker.question(&in.Body.Check, "")
 	if err != nil {
@@ -93,7 +89,15 @@ func (s *Service) check(ctx context.Context, in *CheckIn) (*Answer, error) {
 		return nil, fault.NotFound("user")
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", d.Revision)
-	return asker.answer(d), nil
+	out := asker.answer(d)
+	if in.Body.Justification != nil && d.Code == engine.ApprovalRequired && d.RequestID == nil {
+		request, err := s.Open(ctx, q, d.Chain.ID, *in.Body.Justification)
+		if err != nil {
+			return nil, err
+		}
+		out.ApprovalRequestID = &request
+	}
+	return out, nil
 }
 
 // BatchIn asks many questions about one subject.
@@ -153,6 +157,8 @@ type asker struct {
 	trusted bool
 	// named is set when the question names a subject.
 	named bool
+	// own is set when the subject is the caller, in the caller's own tenant.
+	own bool
 }
 
 func (s *Service) asker(ctx context.Context, user *uuid.UUID) (*asker, error) {
@@ -163,10 +169,23 @@ func (s *Service) asker(ctx context.Context, user *uuid.UUID) (*asker, error) {
 	if user != nil {
 		a.user, a.named = *user, true
 	}
-	if (a.user != p.UserID || tenant != p.HomeTenantID) && !a.trusted {
+	a.own = a.user == p.UserID && tenant == p.HomeTenantID
+	if !a.own && !a.trusted {
 		return nil, required("api/decisions:execute", "Asking about another subject needs execute on api/decisions.")
 	}
 	return a, nil
+}
+
+// mayJustify refuses a justification that would open a request in another's name,
+// or with a token that is there for other things.
+func (a *asker) mayJustify(ctx context.Context) error {
+	if !a.own {
+		return fault.New(fault.Denied, "A justification is the subject's own to give. Ask without, or open an access request for them.")
+	}
+	if p, _ := identity.PrincipalFrom(ctx); p.IsScoped() {
+		return fault.New(fault.Denied, "The scope of this token does not include opening access requests. Ask without a justification, or use a token without a scope.")
+	}
+	return nil
 }
 
 func required(permission, message string) error {
@@ -200,81 +219,4 @@ func (a *asker) question(c *Check, prefix string) (*engine.Question, error) {
 		return nil, err
 	}
 	return q, nil
-}
-
-func (a *asker) answer(d *engine.Decision) *Answer {
-	out := &Answer{Allowed: d.Allowed, DecisionID: d.ID, ReasonCode: string(d.Code)}
-	if !a.trusted {
-		return out
-	}
-	ttl := d.TTL
-	out.Reason, out.Revision, out.TTL, out.Stale = d.Reason(), d.Revision, &ttl, d.Stale
-	out.MatchedPermissions, out.MatchedRoles, out.MatchedConditions = d.MatchedIDs(), d.MatchedRoles(), d.MatchedConditions()
-	return out
-}
-
-// EffectiveIn asks what a user may do.
-type EffectiveIn struct {
-	ID uuid.UUID `path:"id" doc:"The user's id."`
-	httpapi.PageIn
-	ResourceType      string            `query:"resource_type" maxLength:"100" doc:"Only permissions on this type, or on all. What flows down from a registered node of another type is left out."`
-	IncludeInherited  httpapi.Opt[bool] `query:"include_inherited" doc:"Default true: also what comes by groups and parents."`
-	IncludeConditions httpapi.Opt[bool] `query:"include_conditions" doc:"Default true."`
-	IncludeFields     bool              `query:"include_field_permissions" doc:"Default false: also what each permission says of fields."`
-}
-
-// Effective is a permission with the path by which the user has it.
-type Effective struct {
-	directory.Permission
-	Role      string `json:"role"`
-	Path      string `json:"path" doc:"Such as user > group:apac-team > role:inspector > role:viewer."`
-	Inherited bool   `json:"inherited"`
-}
-
-// isOn reports whether a permission is on a type, or on all: the platform's own
-// sections are in no "all".
-func isOn(g *grants.Grant, typ string) bool {
-	return g.ResourceType == typ || g.ResourceType == "*" && typ != grants.APIType
-}
-
-func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.Page[Effective], err error) {
-	p, _ := identity.PrincipalFrom(ctx)
-	tenant, _ := identity.TenantFrom(ctx)
-	if (in.ID != p.UserID || tenant != p.HomeTenantID) && !s.Engine.Permits(ctx, p.HomeTenantID, p.UserID, "users", "read") {
-		return page, required("api/users:read", "Reading what another user may do needs read on api/users.")
-	}
-	list, ok, err := s.Engine.Effective(ctx, tenant, in.ID)
-	if err != nil {
-		return page, err
-	}
-	if !ok {
-		return page, fault.NotFound("user")
-	}
-	// Whoever may do nothing at all has no permission that counts.
-	if _, err := s.Engine.Account(ctx, tenant, in.ID); fault.Is(err, fault.TokenRevoked) {
-		list = nil
-	} else if err != nil {
-		return page, err
-	}
-	all := []Effective{}
-	for _, e := range list {
-		if in.IncludeInherited.Set && !in.IncludeInherited.Value && e.Inherited {
-			continue
-		}
-		if in.ResourceType != "" && !isOn(e.Grant, in.ResourceType) {
-			continue
-		}
-		view := Effective{Permission: directory.ViewGrant(e.Grant), Role: e.Role, Path: e.Path, Inherited: e.Inherited}
-		if in.IncludeConditions.Set && !in.IncludeConditions.Value {
-			view.Conditions = nil
-		}
-		if !in.IncludeFields {
-			view.FieldPermissions = nil
-		}
-		all = append(all, view)
-	}
-	slices.SortStableFunc(all, func(a, b Effective) int { return strings.Compare(a.ID.String()+a.Path, b.ID.String()+b.Path) })
-	from := min(in.Offset(), len(all))
-	page.Items, page.Total = all[from:min(from+in.Limit, len(all))], int64(len(all))
-	return page, nil
 }

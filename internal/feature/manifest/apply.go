@@ -22,6 +22,8 @@ type applier struct {
 	parents map[string]map[string]*object
 	// named are what there was and what there will be, by kind and name.
 	named map[string][2]map[string]*object
+	// roles are those that there will be, and those of other tenants.
+	roles *index
 }
 
 // apply writes all steps and returns what they are together, for the judge: as

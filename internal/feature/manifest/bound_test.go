@@ -50,7 +50,7 @@ func TestManifest_ShowsWhatItsCallerMayRead(t *testing.T) {
 	require.Equal(t, &Manifest{Version: 1}, out)
 
 	for text, ok := range map[string]bool{
-		`"groups": []`: true, `"roles": []`: false, `"permissions": []`: false, `"resources": []`: false, `"settings": {}`: false, `"fields": []`: false, `"menus": []`: false,
+		`"groups": []`: true, `"roles": []`: false, `"permissions": []`: false, `"resources": []`: false, `"settings": {}`: false, `"fields": []`: false, `"menus": []`: false, `"approval_chains": []`: false,
 	} {
 		in := &PlanIn{}
 		in.Body.Manifest, in.Body.Prune = f.parsed(`{"version": 1, `+text+`}`), true

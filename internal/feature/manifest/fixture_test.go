@@ -124,5 +124,7 @@ const whole = `{"version": 1,
   {"name": "sailor", "permissions": ["Read vessels", "Never scrap"], "metadata": {"no": "yes"}}
 ],
 "groups": [{"name": "bridge", "roles": ["captain", "viewer"]}, {"name": "watch", "parent": "bridge"}],
+"approval_chains": [{"name": "Scrapping", "resource_type": "vessel", "mode": "escalation", "max_duration_hours": 8, "auto_approve_conditions": {"resource.attributes.value": {"lt": 1.50}},
+  "approval_levels": [{"level": 1, "approver_role": "captain", "escalate_to_level": 2}, {"level": 2, "approvers": {"all_of": [{"role": "tenant_admin"}, {"role": "captain", "min": 2}]}, "timeout_hours": 4}]}],
 "fields": [{"entity_type": "vessel", "field_name": "cost", "field_type": "tenant_specific", "data_type": "number", "default_visibility": "hidden"}],
 "menus": [{"name": "fleet", "url": "/fleet", "node": "app:fleet", "required_permission": "app:read"}, {"name": "reports", "parent": "fleet", "url": "/reports"}]}`

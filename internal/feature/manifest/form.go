@@ -21,12 +21,13 @@ const (
 	roleKind       = "role"
 	groupKind      = "group"
 	fieldKind      = "field"
+	chainKind      = "approval_chain"
 	menuKind       = "menu"
 )
 
 // kinds are in the order in which objects are made: what others refer to first.
 func kinds() []string {
-	return []string{settingKind, nodeKind, permissionKind, roleKind, groupKind, fieldKind, menuKind}
+	return []string{settingKind, nodeKind, permissionKind, roleKind, groupKind, chainKind, fieldKind, menuKind}
 }
 
 // section is the member of the manifest that lists objects of a kind.

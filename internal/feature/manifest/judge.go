@@ -35,6 +35,8 @@ func (a *applier) reserved() error {
 			if gain := directory.FieldGain(definition(s.before), definition(s.after)); gain != "" {
 				return fault.New(fault.Denied, "By this write more could be seen or changed of %s than before: %s. Only a tenant_admin may do that; ask one to make it.", s.object().name, gain)
 			}
+		case chainKind:
+			return directory.WritesChains(a.Write)
 		case roleKind, groupKind:
 			if o := dormant(s); o != nil {
 				return fault.New(fault.Denied, "The %s %s is inactive, or will be. What it will give once it is active is for a tenant_admin to say.", o.kind, o.name)

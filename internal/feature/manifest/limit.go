@@ -9,6 +9,11 @@ import (
 // limits refuses what the sections of fields and menus refuse once rows are
 // there: too many, fields in one place, menus that are too deep.
 func (a *applier) limits() error {
+	if len(a.of(chainKind)) > 0 {
+		if err := directory.RoomForChains(a.Write, a.tenant, 0); err != nil {
+			return err
+		}
+	}
 	var entities []string
 	for _, s := range a.of(fieldKind) {
 		if s.after != nil {

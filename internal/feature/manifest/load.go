@@ -41,9 +41,9 @@ type loader struct {
 	err    error
 }
 
-func load(tx *db.Tx, tenant uuid.UUID) (*state, error) {
-	l := &loader{Tx: tx, tenant: tenant, state: &state{objects: map[string][]*object{}}, byID: map[uuid.UUID]*object{}}
-	for _, read := range []func(){l.revision, l.settings, l.nodes, l.permissions, l.roles, l.owned, l.groups, l.foreign, l.granted, l.fields, l.menus, l.takes} {
+func load(tx *db.Tx, tenant uuid.UUID, timeout int) (*state, error) {
+	l := &loader{Tx: tx, tenant: tenant, state: &state{objects: map[string][]*object{}, timeout: timeout}, byID: map[uuid.UUID]*object{}}
+	for _, read := range []func(){l.revision, l.settings, l.nodes, l.permissions, l.roles, l.owned, l.groups, l.foreign, l.granted, l.chains, l.fields, l.menus, l.takes} {
 		if read(); l.err != nil {
 			return nil, l.err
 		}
@@ -359,6 +359,8 @@ UNION ALL
 SELECT permission_id, 'roles', count(*) FROM sentinel.role_permissions WHERE tenant_id = @tenant GROUP BY permission_id
 UNION ALL
 SELECT resource_id, 'permissions', count(*) FROM sentinel.permissions WHERE tenant_id = @tenant AND resource_id IS NOT NULL GROUP BY resource_id
+UNION ALL
+SELECT chain_id, 'requests', count(*) FROM sentinel.access_requests WHERE tenant_id = @tenant AND chain_id IS NOT NULL GROUP BY chain_id
 UNION ALL
 SELECT item_id, 'customizations', count(*) FROM sentinel.user_menu_customizations WHERE tenant_id = @tenant GROUP BY item_id`)
 	for _, r := range rows {

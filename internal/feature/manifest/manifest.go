@@ -1,5 +1,6 @@
 // Package manifest owns the section "manifest": a tenant's resources,
-// permissions, roles, groups, fields, menus and settings as one document, which
+// permissions, roles, groups, approval chains, fields, menus and settings as one
+// document, which
 // is exported, compared with what there is, and applied. Accounts are not in it.
 //
 // What would change is worked out by a pure function, [plan]; reading, judging
@@ -32,6 +33,9 @@ type Service struct {
 	// Authorize returns nil if the caller may do p, else a fault. Whoever applies
 	// a manifest needs for each section what its own routes ask for.
 	Authorize func(ctx context.Context, p httpapi.Permission) error
+	// TimeoutHours is how long a level of an approval chain waits that does not say
+	// so.
+	TimeoutHours int
 }
 
 // Register adds the section's routes.
@@ -63,7 +67,9 @@ type Manifest struct {
 	Permissions []Permission         `json:"permissions,omitzero" nullable:"false" maxItems:"20000" doc:"What may be done to what. Roles own them."`
 	Roles       []directory.RoleSpec `json:"roles,omitzero" nullable:"false" maxItems:"10000" doc:"Named sets of permissions. Where permissions is left out, what the role owns is not touched; else it owns exactly those."`
 
-	Groups []directory.GroupSpec `json:"groups,omitzero" nullable:"false" maxItems:"10000" doc:"Sets of users that have roles together. Where roles is left out, what the group has is not touched; else it has exactly those."`
+	Groups         []directory.GroupSpec `json:"groups,omitzero" nullable:"false" maxItems:"10000" doc:"Sets of users that have roles together. Where roles is left out, what the group has is not touched; else it has exactly those."`
+	ApprovalChains []ApprovalChain       `json:"approval_chains,omitzero" nullable:"false" maxItems:"1000" doc:"Who must agree to what, level by level."`
+
 	Fields []directory.FieldSpec `json:"fields,omitzero" nullable:"false" maxItems:"10000" doc:"Field definitions of the tenant, each named by entity_type and field_name."`
 	Menus  []MenuItem            `json:"menus,omitzero" nullable:"false" maxItems:"10000" doc:"Menu items of the tenant."`
 }
@@ -109,7 +115,7 @@ type Plan struct {
 // Change is one object that changes.
 type Change struct {
 	Action string         `json:"action" enum:"create,update,delete"`
-	Kind   string         `json:"kind" enum:"setting,resource,permission,role,group,field,menu"`
+	Kind   string         `json:"kind" enum:"setting,resource,permission,role,group,approval_chain,field,menu"`
 	Name   string         `json:"name" doc:"As the manifest names the object: a name, type:code, or entity_type.field_name."`
 	ID     *uuid.UUID     `json:"id,omitempty" doc:"Left out in the plan of a creation."`
 	Before map[string]any `json:"before,omitempty" doc:"The members that differ, as they were. A member that is not there has its default."`

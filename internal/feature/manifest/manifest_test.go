@@ -17,7 +17,7 @@ func TestApply_MakesAllOfItAndThenNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	shown := f.planned(f.parsed(whole), false)
-	require.Equal(t, Summary{Create: 13}, shown.Summary)
+	require.Equal(t, Summary{Create: 14}, shown.Summary)
 	done := f.apply(whole, false)
 	require.Equal(t, shown.Summary, done.Summary)
 	require.Equal(t, shown.Digest, done.Digest)
@@ -25,7 +25,7 @@ func TestApply_MakesAllOfItAndThenNothing(t *testing.T) {
 		require.Equal(t, shown.Changes[i].Name, c.Name)
 		require.Equal(t, c.Kind != settingKind, c.ID != nil, c.Name)
 	}
-	require.Equal(t, 13, f.Count(`SELECT count(*) FROM sentinel.audit_logs WHERE tenant_id = $1 AND result = 'success' AND error_details ->> 'manifest' = $2`, f.tenant, done.Digest))
+	require.Equal(t, 14, f.Count(`SELECT count(*) FROM sentinel.audit_logs WHERE tenant_id = $1 AND result = 'success' AND error_details ->> 'manifest' = $2`, f.tenant, done.Digest))
 	require.Empty(t, f.apply(whole, true).Changes, "applied twice")
 	f.settled()
 	ada := f.User(f.tenant, "ada")
@@ -187,6 +187,13 @@ func TestApply_RefusesWhatContradictsItself(t *testing.T) {
 		"unknown setting":      {`"settings": {"colour": "red"}`, "manifest.settings.colour", false},
 		"setting from above":   {`"settings": {"max_users": 5}`, "manifest.settings.max_users", false},
 		"menu of another type": {`"menus": [{"name": "m", "node": "app:fleet", "required_permission": "page:read"}]`, "manifest.menus[0].required_permission", false},
+		"unknown approver":     {`"approval_chains": [{"name": "c", "resource_type": "a", "approval_levels": [{"level": 1, "approver_role": "nobody"}]}]`, "manifest.approval_chains[0].approval_levels[0].approver_role", false},
+		"a pruned approver":    {`"roles": [], "approval_chains": [{"name": "c", "resource_type": "a", "approval_levels": [{"level": 1, "approvers": {"any_of": [{"role": "tenant_admin"}, {"role": "captain"}]}}]}]`, "manifest.approval_chains[0].approval_levels[0].approvers.any_of[1].role", true},
+		"unknown person":       {`"approval_chains": [{"name": "c", "resource_type": "a", "approval_levels": [{"level": 1, "approvers": {"all_of": [{"user": "nobody@example.com"}]}}]}]`, "manifest.approval_chains[0].approval_levels[0].approvers.all_of[0].user", false},
+		"bad levels":           {`"approval_chains": [{"name": "c", "resource_type": "a", "approval_levels": [{"level": 1, "approver_role": "captain", "escalate_to_level": 1}]}]`, "manifest.approval_chains[0].approval_levels[0].escalate_to_level", false},
+		"one approver twice":   {`"approval_chains": [{"name": "c", "resource_type": "a", "approval_levels": [{"level": 1, "approvers": {"any_of": [{"role": "tenant_admin"}, {"role": "00000000-0000-0000-0000-000000000011"}]}}]}]`, "manifest.approval_chains[0].approval_levels[0].approvers.any_of[1]", false},
+		"bad chain":            {`"approval_chains": [{"name": "c", "resource_type": "api", "approval_levels": [{"level": 1, "approver_role": "captain"}]}]`, "manifest.approval_chains[0].resource_type", false},
+		"a chain that trusts":  {`"approval_chains": [{"name": "c", "resource_type": "a", "auto_approve_conditions": {"context.ip": "10.0.0.1"}, "approval_levels": [{"level": 1, "approver_role": "captain"}]}]`, "manifest.approval_chains[0].auto_approve_conditions.context.ip", false},
 		"bad field":            {`"fields": [{"entity_type": "vessel", "field_name": "a b", "field_type": "core"}]`, "manifest.fields[0].field_name", false},
 	} {
 		before := f.Count(`SELECT count(*) FROM sentinel.audit_logs WHERE tenant_id = $1`, f.tenant)

@@ -23,7 +23,13 @@ type state struct {
 	roles, menus []*object
 	// platformFields are the platform's definitions, which no tenant repeats.
 	platformFields []*object
-	revision       int64
+	// emails are those of the people whom chains name, of which no other account
+	// of the tenant is known; and people their ids, by e-mail address and by id.
+	emails map[uuid.UUID]string
+	people map[string]uuid.UUID
+	// timeout is how long a level of a chain waits that does not say so, in hours.
+	timeout  int
+	revision int64
 }
 
 // step is one object that changes: before is nil for a creation, after for a
@@ -67,7 +73,7 @@ type outcome struct {
 // the sets, which are then not touched. With prune, what the sections that are
 // given do not list is deleted.
 func plan(current *state, want *Manifest, prune bool) (*outcome, error) {
-	wanted, fields, err := wantedOf(want)
+	wanted, fields, err := wantedOf(want, current.timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +108,7 @@ func (p *planner) refuse(path, format string, args ...any) {
 
 // wantedOf are the objects of a manifest by kind, without an entry for a section
 // that is left out.
-func wantedOf(m *Manifest) (map[string][]*object, []fault.Field, error) {
+func wantedOf(m *Manifest, timeout int) (map[string][]*object, []fault.Field, error) {
 	g := &gatherer{wanted: map[string][]*object{}}
 	if m.Settings != nil {
 		g.settings(m.Settings)
@@ -111,6 +117,10 @@ func wantedOf(m *Manifest) (map[string][]*object, []fault.Field, error) {
 	gather(g, permissionKind, m.Permissions, permissionObject)
 	gather(g, roleKind, m.Roles, roleObject)
 	gather(g, groupKind, m.Groups, groupObject)
+	gather(g, chainKind, m.ApprovalChains, func(s *ApprovalChain) (*object, error) {
+		s.timeout = timeout
+		return chainObject(s)
+	})
 	gather(g, fieldKind, m.Fields, fieldObject)
 	gather(g, menuKind, m.Menus, menuObject)
 	return g.wanted, g.fields, g.err

@@ -69,7 +69,7 @@ func drawnWorkflow(t *rapid.T) map[string]any {
 // manifests draws a manifest that a tenant can have. Its permissions have names
 // of a few, so that many share one; sets name those with a name of their own.
 func manifests(t *rapid.T) Manifest {
-	m := Manifest{Version: Version, Resources: []directory.NodeSpec{}, Permissions: []Permission{}, Roles: []directory.RoleSpec{}, Groups: []directory.GroupSpec{}, Fields: []directory.FieldSpec{}, Menus: []MenuItem{}}
+	m := Manifest{Version: Version, Resources: []directory.NodeSpec{}, Permissions: []Permission{}, Roles: []directory.RoleSpec{}, Groups: []directory.GroupSpec{}, ApprovalChains: []ApprovalChain{}, Fields: []directory.FieldSpec{}, Menus: []MenuItem{}}
 	for i := range rapid.IntRange(0, 4).Draw(t, "nodes") {
 		s := directory.NodeSpec{Type: "t" + fmt.Sprint(i%2), Code: fmt.Sprintf("c%d é", i), Name: rapid.SampledFrom([]string{"", "no", "c0 é"}).Draw(t, "name"), Attributes: object3(t, 0), WorkflowConfig: drawnWorkflow(t), IsActive: flag(t)}
 		if i > 0 && rapid.Bool().Draw(t, "below") {
@@ -120,6 +120,9 @@ func manifests(t *rapid.T) Manifest {
 		}
 		m.Groups = append(m.Groups, s)
 	}
+	for i := range rapid.IntRange(0, min(2, len(m.Roles))).Draw(t, "chains") {
+		m.ApprovalChains = append(m.ApprovalChains, drawnChain(t, i, m.Roles))
+	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "fields") {
 		m.Fields = append(m.Fields, directory.FieldSpec{
 			EntityType: "vessel", FieldName: fmt.Sprintf("f%d", i), FieldType: rapid.SampledFrom([]string{"core", "platform_dynamic", "tenant_specific"}).Draw(t, "tier"),
@@ -137,6 +140,44 @@ func manifests(t *rapid.T) Manifest {
 		m.Menus = append(m.Menus, s)
 	}
 	return m
+}
+
+// drawnChain is a chain whose approvers are some of the roles, in the short form
+// or the long one.
+func drawnChain(t *rapid.T, i int, roles []directory.RoleSpec) ApprovalChain {
+	var names []string
+	for _, r := range roles {
+		names = append(names, r.Name)
+	}
+	s := ApprovalChain{
+		Name: fmt.Sprintf("%d%s", i, text(t)), Description: text(t), ResourceType: rapid.SampledFrom([]string{"*", "vessel"}).Draw(t, "type"),
+		ResourcePattern: rapid.SampledFrom([]string{"", "*", "a b/*"}).Draw(t, "pattern"), Mode: rapid.SampledFrom([]string{"", "gate", "escalation"}).Draw(t, "mode"),
+		MaxDurationHours: rapid.IntRange(0, 2).Draw(t, "hours"), IsActive: flag(t),
+	}
+	if rapid.Bool().Draw(t, "auto") {
+		s.AutoApproveConditions = httpapi.Object{"resource.attributes.a": rapid.SampledFrom([]any{"no", json.Number("1.0")}).Draw(t, "condition")}
+	}
+	n := rapid.IntRange(1, 3).Draw(t, "levels")
+	for number := 1; number <= n; number++ {
+		l := ChainLevel{Level: number, TimeoutHours: rapid.IntRange(0, 2).Draw(t, "timeout"), Final: rapid.Bool().Draw(t, "final")}
+		if number < n && rapid.Bool().Draw(t, "escalates") {
+			l.EscalateToLevel = n
+		}
+		if rapid.Bool().Draw(t, "short") {
+			l.ApproverRole, l.MinApprovals = rapid.SampledFrom(names).Draw(t, "role"), rapid.IntRange(0, 2).Draw(t, "min")
+		} else {
+			var list []ChainApprover
+			for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, min(2, len(names)), rapid.ID[string]).Draw(t, "approvers") {
+				list = append(list, ChainApprover{Role: name, Min: rapid.IntRange(0, 2).Draw(t, "min")})
+			}
+			l.Approvers = &ChainApprovers{AnyOf: list}
+			if rapid.Bool().Draw(t, "all") {
+				l.Approvers = &ChainApprovers{AllOf: list}
+			}
+		}
+		s.ApprovalLevels = append(s.ApprovalLevels, l)
+	}
+	return s
 }
 
 // TestManifest_RoundTrips applies random manifests to one tenant, each over the

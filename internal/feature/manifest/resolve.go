@@ -39,6 +39,7 @@ func (p *planner) resolve() {
 		w.set = p.references(w, roles)
 		p.assignable(w)
 	}
+	p.approvers(roles)
 }
 
 func names(objects []*object) map[string]*object {

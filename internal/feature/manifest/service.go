@@ -23,6 +23,8 @@ func apiSection(kind string) string {
 		return "tenants"
 	case fieldKind:
 		return "field-definitions"
+	case chainKind:
+		return "approval-chains"
 	case menuKind:
 		return "navigation"
 	default:
@@ -40,7 +42,7 @@ func (s *Service) export(ctx context.Context, _ *ExportIn) (out *Manifest, err e
 		return nil, err
 	}
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
-		current, err := load(tx, tenant)
+		current, err := load(tx, tenant, s.TimeoutHours)
 		if err != nil {
 			return err
 		}
@@ -57,9 +59,13 @@ func (s *Service) without(ctx context.Context) (map[string]error, error) {
 	out := map[string]error{}
 	for _, kind := range kinds() {
 		needed := []string{apiSection(kind)}
-		if kind == menuKind {
+		switch kind {
+		case menuKind:
 			// An item says what others may, as a permission does.
 			needed = append(needed, apiSection(permissionKind))
+		case chainKind:
+			// A chain names people by their e-mail addresses.
+			needed = append(needed, "users")
 		}
 		for _, section := range needed {
 			err := s.Authorize(ctx, httpapi.Permission{Section: section, Action: "read"})
@@ -141,8 +147,11 @@ func (s *Service) plan(ctx context.Context, in *PlanIn) (out *Plan, err error) {
 		return nil, err
 	}
 	err = s.Write.DB.InReadTx(ctx, func(tx *db.Tx) error {
-		current, err := load(tx, tenant)
+		current, err := load(tx, tenant, s.TimeoutHours)
 		if err != nil {
+			return err
+		}
+		if err := current.find(tx, tenant, &in.Body.Manifest); err != nil {
 			return err
 		}
 		o, err := plan(current, &in.Body.Manifest, in.Body.Prune)
@@ -167,7 +176,7 @@ func (s *Service) has(ctx context.Context, tenant uuid.UUID, m *Manifest) error 
 	}
 	given := map[string]bool{
 		settingKind: m.Settings != nil, nodeKind: m.Resources != nil, permissionKind: m.Permissions != nil, roleKind: m.Roles != nil,
-		groupKind: m.Groups != nil, fieldKind: m.Fields != nil, menuKind: m.Menus != nil,
+		groupKind: m.Groups != nil, chainKind: m.ApprovalChains != nil, fieldKind: m.Fields != nil, menuKind: m.Menus != nil,
 	}
 	for _, kind := range kinds() {
 		if given[kind] && without[kind] != nil {
@@ -191,8 +200,11 @@ func (s *Service) apply(ctx context.Context, in *ApplyIn) (out *Plan, err error)
 		return nil, err
 	}
 	err = s.Write.Granting(ctx, "manifest.apply", func(w *change.Write) (granting.Change, error) {
-		current, err := load(w.Tx, tenant)
+		current, err := load(w.Tx, tenant, s.TimeoutHours)
 		if err != nil {
+			return granting.Change{}, err
+		}
+		if err := current.find(w.Tx, tenant, &in.Body.Manifest); err != nil {
 			return granting.Change{}, err
 		}
 		o, err := plan(current, &in.Body.Manifest, in.Body.Prune)

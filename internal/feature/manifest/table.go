@@ -40,6 +40,17 @@ func tables() []table {
 		{kind: groupKind, name: "sentinel.groups", parent: "parent_group_id", row: groupRow, columns: [][2]string{
 			{"name", "text"}, {"display_name", "text"}, {"description", "text"}, {"metadata", "jsonb"}, {"is_active", "boolean"},
 		}},
+		{kind: chainKind, name: "sentinel.approval_chains", row: chainRow, columns: [][2]string{
+			{"name", "text"},
+			{"description", "text"},
+			{"resource_type", "text"},
+			{"resource_pattern", "text"},
+			{"mode", "text"},
+			{"approval_levels", "jsonb"},
+			{"auto_approve_conditions", "jsonb"},
+			{"max_duration_hours", "integer"},
+			{"is_active", "boolean"},
+		}},
 		{kind: fieldKind, name: "sentinel.field_definitions", row: fieldRow, columns: [][2]string{
 			{"entity_type", "text"},
 			{"field_name", "text"},
@@ -118,6 +129,16 @@ func roleRow(a *applier, o *object) map[string]any {
 		"name": s.Name, "display_name": s.DisplayName, "description": s.Description, "priority": s.Priority,
 		"is_assignable": o.flag("is_assignable"), "metadata": orEmpty(s.Metadata), "is_active": o.flag("is_active"),
 		"created_by": caller.UserID, "created_by_tenant": caller.HomeTenantID,
+	}
+}
+
+func chainRow(a *applier, o *object) map[string]any {
+	caller, _ := identity.PrincipalFrom(a.ctx)
+	m := a.chain(o)
+	return map[string]any{
+		"name": m.Name, "description": m.Description, "resource_type": m.ResourceType, "resource_pattern": m.ResourcePattern, "mode": m.Mode,
+		"approval_levels": m.ApprovalLevels, "auto_approve_conditions": m.AutoApproveConditions, "max_duration_hours": m.MaxDurationHours,
+		"is_active": m.IsActive, "created_by": caller.UserID, "created_by_tenant": caller.HomeTenantID,
 	}
 }
 

@@ -24,6 +24,7 @@ var refusals = crud.Refusals{
 	"menu_items_parent_fk":           {Path: "manifest.menus", Message: "A menu item that would be deleted has others below it."},
 	"field_definitions_platform_key": {Path: "manifest.fields", Message: "A field of that name is defined by the platform for all tenants."},
 	"field_definitions_field_key":    {Path: "manifest.fields", Message: "Somebody defined that field meanwhile. Try again."},
+	"approval_chains_name_key":       {Path: "manifest.approval_chains", Message: "Somebody made an approval chain of that name meanwhile. Try again."},
 	"permissions_system_immutable":   {Path: "manifest.permissions", Message: "The permissions of system roles can be used, not changed."},
 	"group_roles_role_tenant":        {Path: "manifest.groups", Message: "A role cannot be given in this tenant."},
 }
@@ -35,6 +36,9 @@ func (a *applier) write() error {
 		return err
 	}
 	if err := a.checkWorkflows(); err != nil {
+		return err
+	}
+	if err := a.idleChains(); err != nil {
 		return err
 	}
 	for _, t := range tables() {
@@ -56,6 +60,9 @@ func (a *applier) write() error {
 		if err := a.remove(t); err != nil {
 			return refusals.Refused(fmt.Errorf("delete %s: %w", section(t.kind), err))
 		}
+	}
+	if err := a.checkChains(); err != nil {
+		return err
 	}
 	return a.limits()
 }
@@ -190,7 +197,7 @@ func (a *applier) insert(t table, rows []map[string]any) error {
 		return nil
 	}
 	list, typed := t.columnsOf()
-	if t.kind == roleKind {
+	if t.kind == roleKind || t.kind == chainKind {
 		list, typed = append(list, "created_by", "created_by_tenant"), append(typed, "created_by uuid", "created_by_tenant uuid")
 	}
 	return a.exec(`

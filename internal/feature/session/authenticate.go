@@ -133,6 +133,7 @@ var scopedRoutes = map[string]func(*identity.Principal) bool{
 	"POST /api/v1/auth/introspect":            func(p *identity.Principal) bool { return p.Covers(sessionsSection, "read") },
 	"POST /api/v1/permissions/check":          beyondPassword,
 	"POST /api/v1/permissions/batch-check":    beyondPassword,
+	"GET /api/v1/field-permissions":           beyondPassword,
 	"POST /api/v1/users/{id}/change-password": func(p *identity.Principal) bool { return slices.Contains(p.Scope, scopePassword) },
 }
 

@@ -83,6 +83,11 @@ func ParseOpaque(prefix, text string) (Opaque, bool) {
 	return Opaque{Text: text, Tenant: uuid.UUID(raw), Hash: HashSecret(text)}, true
 }
 
+// NewSecret makes a random secret that is shared with somebody else's program. It
+// begins with a prefix, a constant of the code such as "snw_", so that secret
+// scanners know it.
+func NewSecret(prefix string) string { return prefix + newSecret() }
+
 func newSecret() string {
 	raw := make([]byte, secretBytes)
 	_, _ = rand.Read(raw) // never fails

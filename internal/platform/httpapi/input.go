@@ -68,6 +68,10 @@ func matches(list, tag string) bool {
 	return false
 }
 
+// NamesTag reports whether a list of entity tags, as in If-None-Match, names tag:
+// itself, as a weak one, or by "*".
+func NamesTag(list, tag string) bool { return list != "" && matches(list, tag) }
+
 // ETag makes an entity tag of whatever changes when the object does, such as
 // its id and the time of its last change.
 func ETag(parts ...any) string {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
-	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
@@ -33,6 +33,8 @@ const (
 	// a job that follows another within fetchCooldown, or gets another turn.
 	pollInterval  = time.Second
 	fetchCooldown = 20 * time.Millisecond
+	// mostAtOnce is how many jobs one statement adds.
+	mostAtOnce = 1_000
 	// maxAttempts is how often a job is tried that fails, within about six minutes.
 	maxAttempts = 5
 	// softStop is how long a running job may go on when the process ends, before
@@ -44,6 +46,15 @@ const (
 // ErrAgain is what a job returns that has more to do: it goes to the end of the
 // queue, and its attempts are not counted up.
 var ErrAgain = errors.New("the job has more to do")
+
+// After is what a job returns that cannot be done yet: it is tried again when
+// wait is over, and its attempts are not counted up.
+func After(wait time.Duration) error { return &laterError{wait} }
+
+type laterError struct{ wait time.Duration }
+
+// Error implements error.
+func (e *laterError) Error() string { return "the job cannot be done for another " + e.wait.String() }
 
 // Args are a job's arguments, kept as JSON: ids only, since nothing erases them.
 type Args interface {
@@ -60,6 +71,9 @@ type Config struct {
 	DB *db.DB
 	// Workers bounds the jobs that this process does at once. Default 4.
 	Workers int
+	// Lanes are queues beside the common one, by name, each with workers of its
+	// own: how many jobs of it this process does at once. See [Plan].
+	Lanes map[string]int
 	// RescueAfter is how long after its start a job counts as lost with its
 	// process and is given to another. A job's own time ends after two thirds of
 	// it. Default 90 s.
@@ -74,6 +88,7 @@ type Queue struct {
 	cfg      Config
 	client   *river.Client[pgx.Tx]
 	workers  *river.Workers
+	plans    map[string]Plan
 	timeout  time.Duration
 	stopping atomic.Bool
 	health   atomic.Pointer[Health]
@@ -91,14 +106,18 @@ func New(cfg Config) (*Queue, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	q := &Queue{cfg: cfg, workers: river.NewWorkers(), timeout: cfg.RescueAfter * 2 / 3, metrics: newMetrics(cfg.Registerer)}
+	q := &Queue{cfg: cfg, workers: river.NewWorkers(), plans: map[string]Plan{}, timeout: cfg.RescueAfter * 2 / 3, metrics: newMetrics(cfg.Registerer)}
 	q.health.Store(&Health{})
 	if cfg.DB == nil {
 		return q, nil
 	}
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}}
+	for lane, workers := range cfg.Lanes {
+		queues[lane] = river.QueueConfig{MaxWorkers: workers}
+	}
 	var err error
 	q.client, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool()), &river.Config{
-		Schema: schema, Workers: q.workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
+		Schema: schema, Workers: q.workers, Queues: queues,
 		FetchPollInterval: pollInterval, FetchCooldown: fetchCooldown, JobTimeout: q.timeout, RescueStuckJobsAfter: cfg.RescueAfter, MaxAttempts: maxAttempts,
 		SoftStopTimeout: softStop, Logger: slog.New(&quieter{cfg.Logger.Handler()}),
 		CompletedJobRetentionPeriod: time.Hour,
@@ -111,31 +130,6 @@ func New(cfg Config) (*Queue, error) {
 	return q, nil
 }
 
-// Handle tells the queue what to do with jobs of one kind. fn runs with the
-// job's tenant in its context, perhaps on several replicas one after the other:
-// what it does and that it is done belong into one transaction. It returns nil
-// when the job is done, [ErrAgain] for another turn, or an error, after which it
-// is tried again later. It is called before the queue runs.
-func Handle[T Args](q *Queue, fn func(ctx context.Context, args T) error) {
-	river.AddWorker(q.workers, river.WorkFunc(func(ctx context.Context, job *river.Job[T]) error {
-		begun := time.Now()
-		ctx = identity.WithTenant(ctx, job.Args.TenantID())
-		ctx = context.WithValue(ctx, turnKey{}, &turn{queue: q, until: begun.Add(q.timeout / 6), last: job.Attempt >= job.MaxAttempts})
-		err := fn(ctx, job.Args)
-		switch {
-		case err == nil:
-			q.metrics.observe(job.Kind, "done", time.Since(begun))
-			return nil
-		case errors.Is(err, ErrAgain), q.stopping.Load():
-			q.metrics.observe(job.Kind, "again", time.Since(begun))
-			return river.JobSnooze(0)
-		default:
-			q.metrics.observe(job.Kind, "failed", time.Since(begun))
-			return err
-		}
-	}))
-}
-
 type turnKey struct{}
 
 // turn is one attempt at a job.
@@ -143,6 +137,7 @@ type turn struct {
 	queue *Queue
 	until time.Time
 	last  bool
+	wait  time.Duration
 }
 
 // MayGoOn reports whether a job that works in steps may begin another. When it
@@ -159,6 +154,16 @@ func IsLastAttempt(ctx context.Context) bool {
 	return ok && t.last && !t.queue.stopping.Load()
 }
 
+// RetryWait returns how long after a failure a job is tried again. known is false
+// where its [Plan] does not say, and for the last attempt.
+func RetryWait(ctx context.Context) (wait time.Duration, known bool) {
+	t, ok := ctx.Value(turnKey{}).(*turn)
+	if !ok || t.last || t.wait == 0 {
+		return 0, false
+	}
+	return t.wait, true
+}
+
 // Options say when a job is done. The zero value is at once.
 type Options struct {
 	// At is a moment before which the job is not done. Zero is now.
@@ -167,10 +172,30 @@ type Options struct {
 
 // Insert adds a job to a transaction. It is done after the commit, or not at all.
 func (q *Queue) Insert(ctx context.Context, tx *db.Tx, args Args, o Options) error {
-	if _, err := q.client.InsertTx(ctx, tx.Pgx, args, &river.InsertOpts{ScheduledAt: o.At}); err != nil {
+	if _, err := q.client.InsertTx(ctx, tx.Pgx, args, q.options(args, o)); err != nil {
 		return fmt.Errorf("add a job %s: %w", args.Kind(), err)
 	}
 	return nil
+}
+
+// InsertAll is [Queue.Insert] for many jobs, to be done at once: a statement for
+// each thousand.
+func (q *Queue) InsertAll(ctx context.Context, tx *db.Tx, all []Args) error {
+	for part := range slices.Chunk(all, mostAtOnce) {
+		params := make([]river.InsertManyParams, len(part))
+		for i, args := range part {
+			params[i] = river.InsertManyParams{Args: args, InsertOpts: q.options(args, Options{})}
+		}
+		if _, err := q.client.InsertManyTx(ctx, tx.Pgx, params); err != nil {
+			return fmt.Errorf("add %d jobs: %w", len(part), err)
+		}
+	}
+	return nil
+}
+
+func (q *Queue) options(args Args, o Options) *river.InsertOpts {
+	plan := q.plans[args.Kind()]
+	return &river.InsertOpts{ScheduledAt: o.At, Queue: plan.Lane, MaxAttempts: plan.attempts()}
 }
 
 // Run does jobs until ctx ends. Those that run then get a few seconds to finish;

@@ -116,6 +116,83 @@ func TestQueue_GivesTurnsAndTriesAgain(t *testing.T) {
 	require.False(t, jobs.IsLastAttempt(t.Context()))
 }
 
+// visit is a kind that is done by a plan, in a lane.
+type visit struct {
+	Tenant uuid.UUID `json:"tenant_id"`
+	N      int       `json:"n"`
+}
+
+func (visit) Kind() string          { return "visit" }
+func (v visit) TenantID() uuid.UUID { return v.Tenant }
+
+// TestQueue_KeepsToThePlan lets a job fail until it has no more attempts.
+func TestQueue_KeepsToThePlan(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	q, err := jobs.New(jobs.Config{DB: d.DB, Lanes: map[string]int{"aside": 1}})
+	require.NoError(t, err)
+	type try struct {
+		wait        time.Duration
+		known, last bool
+	}
+	tries := make(chan try, 10)
+	later := true
+	jobs.HandleAs(q, jobs.Plan{Lane: "aside", Retries: []time.Duration{time.Millisecond, 2 * time.Millisecond}}, func(ctx context.Context, _ visit) error {
+		if later {
+			later = false
+			return jobs.After(time.Millisecond)
+		}
+		var t try
+		t.wait, t.known = jobs.RetryWait(ctx)
+		t.last = jobs.IsLastAttempt(ctx)
+		tries <- t
+		return errors.New("never")
+	})
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- q.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-ended)
+	})
+	acting := identity.WithTenant(t.Context(), uuid.New())
+	require.NoError(t, d.DB.InTx(acting, func(tx *db.Tx) error {
+		return q.InsertAll(acting, tx, []jobs.Args{visit{Tenant: uuid.New()}})
+	}))
+	require.Equal(t, try{time.Millisecond, true, false}, <-tries)
+	require.Equal(t, try{2 * time.Millisecond, true, false}, <-tries)
+	require.Equal(t, try{0, false, true}, <-tries)
+	require.Eventually(t, func() bool {
+		var state, lane string
+		err := d.DB.Pool().QueryRow(t.Context(), "SELECT state, queue FROM sentinel.river_job").Scan(&state, &lane)
+		return err == nil && state == "discarded" && lane == "aside"
+	}, 10*time.Second, 10*time.Millisecond)
+	_, known := jobs.RetryWait(t.Context())
+	require.False(t, known)
+	require.EqualError(t, jobs.After(time.Second), "the job cannot be done for another 1s")
+}
+
+// TestQueue_TakesManyJobsAtOnce adds more than one statement does.
+func TestQueue_TakesManyJobsAtOnce(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	q, err := jobs.New(jobs.Config{DB: d.DB, Lanes: map[string]int{"aside": 1}})
+	require.NoError(t, err)
+	jobs.HandleAs(q, jobs.Plan{Lane: "aside", Retries: make([]time.Duration, 7)}, func(context.Context, visit) error { return nil })
+	all := make([]jobs.Args, 1_234)
+	for i := range all {
+		all[i] = visit{Tenant: uuid.New(), N: i}
+	}
+	ctx := identity.WithTenant(t.Context(), uuid.New())
+	require.NoError(t, d.DB.InTx(ctx, func(tx *db.Tx) error { return q.InsertAll(ctx, tx, all) }))
+	var n, ns, attempts int
+	require.NoError(t, d.DB.Pool().QueryRow(ctx, "SELECT count(*), count(DISTINCT args->>'n'), max(max_attempts) FROM sentinel.river_job WHERE queue = 'aside'").Scan(&n, &ns, &attempts))
+	require.Equal(t, []int{1_234, 1_234, 8}, []int{n, ns, attempts})
+	d.Exec(t, "REVOKE INSERT ON sentinel.river_job FROM sentinel_app")
+	err = d.DB.InTx(ctx, func(tx *db.Tx) error { return q.InsertAll(ctx, tx, all[:2]) })
+	require.ErrorContains(t, err, "add 2 jobs")
+}
+
 // TestQueue_LeavesWorkToTheNextProcess stops one in the middle of a job.
 func TestQueue_LeavesWorkToTheNextProcess(t *testing.T) {
 	t.Parallel()
