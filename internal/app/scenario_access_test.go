@@ -189,20 +189,12 @@ func examples() map[string]example {
 			foreign: []call{{"/permissions/batch-check", `{"user_id":"$plain_b","checks":[{"resource":{"type":"vessel"},"action":"read"}]}`}},
 		},
 	}
-	maps.Copy(all, fieldExamples())
-	maps.Copy(all, navigationExamples())
-	maps.Copy(all, directoryExamples())
-	maps.Copy(all, chainExamples())
-	maps.Copy(all, resourceExamples())
-	maps.Copy(all, importExamples())
-	maps.Copy(all, requestExamples())
-	maps.Copy(all, bundleExamples())
-	maps.Copy(all, webhookExamples())
-	maps.Copy(all, manifestExamples())
-	maps.Copy(all, answerExamples())
-	maps.Copy(all, manifestExamples())
-	maps.Copy(all, fieldExamples())
-	maps.Copy(all, navigationExamples())
+	for _, section := range []map[string]example{
+		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
+		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
+	} {
+		maps.Copy(all, section)
+	}
 	return all
 }
 

@@ -163,7 +163,6 @@ VALUES ($1, $2, 'gate', 'type1', 'type1:*', '[]'), (gen_random_uuid(), $2, 'auto
 VALUES ($1, $2, $2, 'resource_access', '{"resource_type": "type1", "resource_id": "x-1"}', $3, 'approved')`, tenant, user, chain)
 	w.SQL(`INSERT INTO sentinel.resources (tenant_id, type, name, code, path, workflow_enabled, workflow_config)
 VALUES ($1, 'entity', 'type2', 'type2', '', true, '{"states": ["open"], "state_actions": {"open": {"read": ["*"]}}}')`, tenant)
-	policyID, version := uuid.New(), uuid.New()
 	const text = `# METADATA
 # custom:
 #   applies_to:
@@ -179,9 +178,7 @@ deny contains {"reason": "not from outside"} if {
 
 obligations contains {"log": lib.subject.attributes.level} if lib.subject.attributes.level > 3
 `
-	w.SQL(`INSERT INTO sentinel.policies (id, tenant_id, path, package, rego) VALUES ($1, $2, 'tenant/hours.rego', 'tenant.hours', $3)`, policyID, tenant, text)
-	w.SQL(`INSERT INTO sentinel.policy_versions (id, tenant_id, policy_id, version, path, package, rego) VALUES ($1, $2, $3, 1, 'tenant/hours.rego', 'tenant.hours', $4)`, version, tenant, policyID, text)
-	w.SQL(`INSERT INTO sentinel.policy_revisions (tenant_id, revision, modules) VALUES ($1, 1, jsonb_build_array(jsonb_build_object('version_id', CAST($2 AS text))))`, tenant, version)
+	publish(w, tenant, 1, map[string]string{"tenant/hours.rego": text})
 }
 
 func BenchmarkDecideGuarded(b *testing.B) {

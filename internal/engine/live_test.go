@@ -16,6 +16,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
+	"github.com/sentinel-access/sentinel/internal/engine/tenanttest"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
@@ -29,24 +30,29 @@ func library(t testing.TB, timeout time.Duration) *policy.Library {
 	return l
 }
 
-// publish makes modules the tenant's live ones, as the next revision, past every
-// check of the section.
+// publish makes modules the tenant's live ones, as the next revision.
 func (w *world) publish(revision int, bodies map[string]string) uuid.UUID {
+	return publish(w.World, w.tenant, revision, modules(bodies))
+}
+
+// publish makes modules, by their paths, a tenant's live ones, past every check of
+// the section.
+func publish(w *tenanttest.World, tenant uuid.UUID, revision int, texts map[string]string) uuid.UUID {
 	type entry struct {
 		PolicyID  uuid.UUID `json:"policy_id"`
 		VersionID uuid.UUID `json:"version_id"`
 	}
 	list := []entry{}
-	for path, text := range modules(bodies) {
+	for path, text := range texts {
 		e := entry{uuid.New(), uuid.New()}
 		list = append(list, e)
-		w.SQL(`INSERT INTO sentinel.policies (id, tenant_id, path, package, rego) VALUES ($1, $2, $3, $3, $4)`, e.PolicyID, w.tenant, path+e.PolicyID.String(), text)
+		w.SQL(`INSERT INTO sentinel.policies (id, tenant_id, path, package, rego) VALUES ($1, $2, $3, $3, $4)`, e.PolicyID, tenant, path+e.PolicyID.String(), text)
 		w.SQL(`INSERT INTO sentinel.policy_versions (id, tenant_id, policy_id, version, path, package, rego) VALUES ($1, $2, $3, 1, $4, $4, $5)`,
-			e.VersionID, w.tenant, e.PolicyID, path, text)
+			e.VersionID, tenant, e.PolicyID, path, text)
 	}
 	raw, _ := json.Marshal(list)
 	id := uuid.New()
-	w.SQL(`INSERT INTO sentinel.policy_revisions (id, tenant_id, revision, modules) VALUES ($1, $2, $3, $4)`, id, w.tenant, revision, raw)
+	w.SQL(`INSERT INTO sentinel.policy_revisions (id, tenant_id, revision, modules) VALUES ($1, $2, $3, $4)`, id, tenant, revision, raw)
 	return id
 }
 

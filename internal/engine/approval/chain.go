@@ -108,26 +108,13 @@ func (c *Chain) Matches(typ, id string) bool {
 // most specific first, then the oldest.
 func Sort(chains []*Chain) {
 	slices.SortStableFunc(chains, func(a, b *Chain) int {
+		classA, literalsA := a.Pattern.Specificity()
+		classB, literalsB := b.Pattern.Specificity()
 		return cmp.Or(
-			cmp.Compare(b.specificity(), a.specificity()),
+			cmp.Compare(classB, classA),
+			cmp.Compare(literalsB, literalsA),
 			a.CreatedAt.Compare(b.CreatedAt),
 			slices.Compare(a.ID[:], b.ID[:]),
 		)
 	})
-}
-
-// specificity ranks what chains guard: one id, more literal segments, a whole
-// type, every type.
-func (c *Chain) specificity() int {
-	typ, _ := c.Pattern.Normalised()
-	switch {
-	case typ == pattern.AnyType:
-		return c.Pattern.Literals()
-	case c.Pattern.TypeWide():
-		return 1000
-	case c.Pattern.Exact():
-		return 3000
-	default:
-		return 2000 + c.Pattern.Literals()
-	}
 }

@@ -18,16 +18,9 @@ type Holder struct {
 	Since time.Time
 }
 
-// Holders returns who has each of some roles at now, directly, by a group or by
-// a role that inherits from it, oldest first and at most most of them. Only
-// people count, no service accounts, and only such as can act: active and not
-// locked. accounts narrows it to some of them, nil to none.
-func Holders(tx *db.Tx, tenant uuid.UUID, roles, accounts []uuid.UUID, now time.Time, most int) ([]Holder, error) {
-	if len(roles) == 0 {
-		return nil, nil
-	}
-	var out []Holder
-	err := tx.Raw(`
+// holding is the beginning of a query: held is who has which of @roles at @now, of
+// people who can act. A way of more than 64 steps is none.
+const holding = `
 WITH RECURSIVE usable AS MATERIALIZED (
   SELECT id, parent_role_id, updated_at
   FROM sentinel.usable_roles()
@@ -61,7 +54,7 @@ WITH RECURSIVE usable AS MATERIALIZED (
     AND g.is_active
   ) step ON true
   WHERE b.depth < 64
-), held (user_id, role_id, since) AS (
+), granted (user_id, role_id, since) AS (
   SELECT ur.user_id, b.role_id, GREATEST(b.since, ur.granted_at, ur.valid_from)
   FROM below b
   JOIN sentinel.user_roles ur ON ur.tenant_id = @tenant AND ur.role_id = b.node
@@ -74,16 +67,31 @@ WITH RECURSIVE usable AS MATERIALIZED (
   FROM below b
   JOIN sentinel.user_groups ug ON ug.tenant_id = @tenant AND ug.group_id = b.node
   WHERE b.kind = 'group'
+), held (user_id, role_id, since) AS (
+  SELECT g.user_id, g.role_id, min(g.since)
+  FROM granted g
+  JOIN sentinel.users u ON u.tenant_id = @tenant AND u.id = g.user_id
+  WHERE u.is_active
+  AND NOT u.is_service_account
+  AND (u.locked_until IS NULL OR u.locked_until <= @now)
+  AND (@all OR g.user_id = ANY(CAST(@accounts AS uuid[])))
+  GROUP BY g.user_id, g.role_id
 )
-SELECT h.user_id, h.role_id, min(h.since) AS since
-FROM held h
-JOIN sentinel.users u ON u.tenant_id = @tenant AND u.id = h.user_id
-WHERE u.is_active
-AND NOT u.is_service_account
-AND (u.locked_until IS NULL OR u.locked_until <= @now)
-AND (@all OR h.user_id = ANY(CAST(@accounts AS uuid[])))
-GROUP BY h.user_id, h.role_id
-ORDER BY since, h.user_id, h.role_id
+`
+
+// Holders returns who has each of some roles at now, directly, by a group or by
+// a role that inherits from it, oldest first and at most most of them. Only
+// people count, no service accounts, and only such as can act: active and not
+// locked. accounts narrows it to some of them, nil to none.
+func Holders(tx *db.Tx, tenant uuid.UUID, roles, accounts []uuid.UUID, now time.Time, most int) ([]Holder, error) {
+	if len(roles) == 0 {
+		return nil, nil
+	}
+	var out []Holder
+	err := tx.Raw(holding+`
+SELECT user_id, role_id, since
+FROM held
+ORDER BY since, user_id, role_id
 LIMIT @most`, map[string]any{
 		"tenant": tenant, "roles": db.UUIDs(roles), "accounts": db.UUIDs(accounts), "all": accounts == nil, "now": now, "most": most,
 	}).Scan(&out).Error
@@ -91,4 +99,15 @@ LIMIT @most`, map[string]any{
 		return nil, fmt.Errorf("find holders of roles: %w", err)
 	}
 	return out, nil
+}
+
+// CountHolders is how many [Holders] a role has.
+func CountHolders(tx *db.Tx, tenant, role uuid.UUID, now time.Time) (n int64, err error) {
+	err = tx.Raw(holding+`
+SELECT count(*)
+FROM held`, map[string]any{"tenant": tenant, "roles": db.UUIDs([]uuid.UUID{role}), "accounts": db.UUIDs(nil), "all": true, "now": now}).Scan(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count holders of a role: %w", err)
+	}
+	return n, nil
 }

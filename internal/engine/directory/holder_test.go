@@ -76,6 +76,12 @@ func TestHolders_HaveARoleByEveryWay(t *testing.T) {
 	names, _ = find(handed, nil, 100)
 	require.Equal(t, []string{"inherited"}, names, "roles of ancestors are held as others are")
 
+	require.NoError(t, w.DB.InReadTx(identity.WithTenant(t.Context(), tenant), func(tx *db.Tx) error {
+		n, err := directory.CountHolders(tx, tenant, lead, time.Now())
+		require.EqualValues(t, 4, n)
+		return err
+	}))
+
 	w.SQL("UPDATE sentinel.roles SET description = 'edited' WHERE id = $1", chief)
 	_, later := find(lead, nil, 100)
 	require.True(t, later["inherits"].After(since["inherits"]), "a role that inherits counts from its last change")

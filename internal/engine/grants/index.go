@@ -61,33 +61,13 @@ type Grant struct {
 // attributes are.
 func (g *Grant) Unconditional() bool { return len(g.RawConditions) == 0 }
 
-// The classes of permissions by pattern, from the least specific. Those on nodes
-// come between: see the conflict rule of package engine.
-const (
-	ClassAny   = 1
-	ClassType  = 2
-	ClassGlob  = 3
-	ClassExact = 5
-)
-
-// Specificity says how near a permission by pattern is to what it matches: its
-// class, and within the class of globs and that of any type the number of
-// literal segments. Both are 0 for a permission on a node.
+// Specificity is that of the permission's pattern, both 0 for a permission on a
+// node.
 func (g *Grant) Specificity() (class, literals int) {
 	if g.Pattern == nil {
 		return 0, 0
 	}
-	typ, _ := g.Pattern.Normalised()
-	switch {
-	case typ == pattern.AnyType:
-		return ClassAny, g.Pattern.Literals()
-	case g.Pattern.TypeWide():
-		return ClassType, 0
-	case g.Pattern.Exact():
-		return ClassExact, 0
-	default:
-		return ClassGlob, g.Pattern.Literals()
-	}
+	return g.Pattern.Specificity()
 }
 
 // HasAction reports whether the permission names the action, or all.

@@ -196,10 +196,6 @@ func (p *Pattern) TypeWide() bool { return p.kind == all }
 // Exact reports whether the pattern names a single id of a single type.
 func (p *Pattern) Exact() bool { return p.kind == exact && p.typ != AnyType }
 
-// Literals counts the glob's segments that hold something but wildcards. Of two
-// patterns the one with more is the more specific.
-func (p *Pattern) Literals() int { return p.literals }
-
 // Normalised returns the type and the glob in the syntax of OPA's glob.match
 // with "/" as the delimiter, which then answers as [Pattern.Match] does.
 func (p *Pattern) Normalised() (typ, glob string) { return p.typ, p.norm }

@@ -2,6 +2,7 @@ package pattern_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,11 +67,20 @@ func TestCompile_RefusesWhatCouldBeReadInTwoWays(t *testing.T) {
 	}
 }
 
-func TestLiterals_CountsSegmentsThatHoldMoreThanWildcards(t *testing.T) {
-	for in, want := range map[string]int{"*": 0, "a/*": 0, "a/b": 1, "a/b/*": 1, "a/b/c": 2, "a/**/c": 1, "a/b*c": 2} {
+func TestSpecificity_RanksByClassThenByLiteralSegments(t *testing.T) {
+	var last [2]int
+	for _, in := range []string{"*", "*/a", "*/a/b", "a/*", "a/**/*", "a/b/*", "a/b*c", "a/b/c*", "a/b"} {
 		p, err := pattern.Compile(in, false)
 		require.NoError(t, err)
-		require.Equal(t, want, p.Literals(), in)
+		class, literals := p.Specificity()
+		require.GreaterOrEqual(t, slices.Compare([]int{class, literals}, last[:]), 0, in)
+		last = [2]int{class, literals}
+	}
+	for in, want := range map[string]int{"*": 0, "*/a/b": 2, "a/b/*": 1, "a/b/c*": 2, "a/**/c": 1, "a/b*c": 2, "a/b/c": 0, "a/*": 0} {
+		p, err := pattern.Compile(in, false)
+		require.NoError(t, err)
+		_, literals := p.Specificity()
+		require.Equal(t, want, literals, in)
 	}
 }
 

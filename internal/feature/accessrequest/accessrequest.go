@@ -105,27 +105,7 @@ func (s *Service) Register(api *httpapi.Server) {
 	s.registerDelegations(sec)
 }
 
-// Asked is what a request is for.
-type Asked struct {
-	ResourceType  string     `json:"resource_type,omitempty" maxLength:"100" doc:"For permission and resource_access."`
-	ResourceID    string     `json:"resource_id,omitempty" maxLength:"255" doc:"The instance, or the id or code of a registered node. Without it a permission is for the type as a whole, as before a create. A registered node is shown by its code."`
-	Action        string     `json:"action,omitempty" maxLength:"100" doc:"For permission. A resource_access is for every action."`
-	RoleID        *uuid.UUID `json:"role_id,omitempty" doc:"For role."`
-	DurationHours int        `json:"duration_hours,omitempty" minimum:"1" maximum:"87600" doc:"For how long it is wanted, from the approval on. Default: as long as the chain gives."`
-}
-
-// details are the request_details as they are stored: what is asked for, with
-// all that is settled when it is.
-type details struct {
-	Asked
-	NodeID *uuid.UUID `json:"node_id,omitempty"`
-	// Persons are the accounts that counted as one person with the requester or
-	// the beneficiary when the request was made: who was one then does not decide
-	// by being parted since.
-	Persons []uuid.UUID `json:"persons,omitempty"`
-}
-
-func detailsOf(m *models.AccessRequest) (d details, err error) {
+func detailsOf(m *models.AccessRequest) (d approval.Details, err error) {
 	if err := json.Unmarshal(m.RequestDetails, &d); err != nil {
 		return d, fmt.Errorf("read the details of access request %s: %w", m.ID, err)
 	}
@@ -134,26 +114,26 @@ func detailsOf(m *models.AccessRequest) (d details, err error) {
 
 // AccessRequest is a request as the API shows it.
 type AccessRequest struct {
-	ID             uuid.UUID  `json:"id"`
-	TenantID       uuid.UUID  `json:"tenant_id"`
-	RequesterID    uuid.UUID  `json:"requester_id"`
-	BeneficiaryID  uuid.UUID  `json:"beneficiary_id" doc:"Who gains by it."`
-	RequestType    string     `json:"request_type" enum:"role,permission,resource_access"`
-	RequestDetails Asked      `json:"request_details"`
-	NodeID         *uuid.UUID `json:"node_id" nullable:"true" doc:"The registered node that is asked for."`
-	Justification  string     `json:"justification,omitempty"`
-	ChainID        *uuid.UUID `json:"chain_id" nullable:"true" doc:"null once the chain is deleted."`
-	ChainName      string     `json:"chain_name" doc:"As it was when the request was made, as are its levels."`
-	Status         string     `json:"status" enum:"pending,approved,denied,expired,cancelled,revoked"`
-	CurrentLevel   int        `json:"current_level"`
-	Levels         int        `json:"levels" doc:"How many levels the chain has."`
-	AutoApproved   bool       `json:"auto_approved" doc:"The chain's conditions approved it, for the moment of one answer: it grants nothing by itself."`
-	ExpiresAt      *time.Time `json:"expires_at" nullable:"true" doc:"From it on the request can no longer be approved, and grants nothing."`
-	LevelDueAt     *time.Time `json:"level_due_at" nullable:"true" doc:"When the current level's time is over: then the request goes to the level that it names for it, or expires."`
-	DecidedAt      *time.Time `json:"decided_at" nullable:"true"`
-	GrantExpiresAt *time.Time `json:"grant_expires_at" nullable:"true" doc:"From it on an approved request grants nothing."`
-	CreatedAt      time.Time  `json:"created_at"`
-	UpdatedAt      time.Time  `json:"updated_at"`
+	ID             uuid.UUID      `json:"id"`
+	TenantID       uuid.UUID      `json:"tenant_id"`
+	RequesterID    uuid.UUID      `json:"requester_id"`
+	BeneficiaryID  uuid.UUID      `json:"beneficiary_id" doc:"Who gains by it."`
+	RequestType    string         `json:"request_type" enum:"role,permission,resource_access"`
+	RequestDetails approval.Asked `json:"request_details"`
+	NodeID         *uuid.UUID     `json:"node_id" nullable:"true" doc:"The registered node that is asked for."`
+	Justification  string         `json:"justification,omitempty"`
+	ChainID        *uuid.UUID     `json:"chain_id" nullable:"true" doc:"null once the chain is deleted."`
+	ChainName      string         `json:"chain_name" doc:"As it was when the request was made, as are its levels."`
+	Status         string         `json:"status" enum:"pending,approved,denied,expired,cancelled,revoked"`
+	CurrentLevel   int            `json:"current_level"`
+	Levels         int            `json:"levels" doc:"How many levels the chain has."`
+	AutoApproved   bool           `json:"auto_approved" doc:"The chain's conditions approved it, for the moment of one answer: it grants nothing by itself."`
+	ExpiresAt      *time.Time     `json:"expires_at" nullable:"true" doc:"From it on the request can no longer be approved, and grants nothing."`
+	LevelDueAt     *time.Time     `json:"level_due_at" nullable:"true" doc:"When the current level's time is over: then the request goes to the level that it names for it, or expires."`
+	DecidedAt      *time.Time     `json:"decided_at" nullable:"true"`
+	GrantExpiresAt *time.Time     `json:"grant_expires_at" nullable:"true" doc:"From it on an approved request grants nothing."`
+	CreatedAt      time.Time      `json:"created_at"`
+	UpdatedAt      time.Time      `json:"updated_at"`
 }
 
 // ETag changes with every step of the request.
@@ -176,7 +156,7 @@ func view(m *models.AccessRequest, now time.Time) (*AccessRequest, error) {
 	return shown(m, &d, &r), nil
 }
 
-func shown(m *models.AccessRequest, d *details, r *approval.Request) *AccessRequest {
+func shown(m *models.AccessRequest, d *approval.Details, r *approval.Request) *AccessRequest {
 	v := &AccessRequest{
 		ID: m.ID, TenantID: m.TenantID, RequesterID: m.RequesterID, BeneficiaryID: m.BeneficiaryID, RequestType: m.RequestType,
 		RequestDetails: d.Asked, NodeID: d.NodeID, Justification: m.Justification, ChainID: m.ChainID,

@@ -37,11 +37,11 @@ const mostPending = 20
 // CreateIn asks for access.
 type CreateIn struct {
 	Body struct {
-		RequestType    string     `json:"request_type" enum:"role,permission,resource_access" doc:"A role; one action; every action on a registered node."`
-		RequestDetails Asked      `json:"request_details"`
-		Justification  string     `json:"justification" minLength:"1" maxLength:"4000" doc:"Why it is needed. The approvers read it."`
-		ExpiresAt      *time.Time `json:"expires_at,omitempty" doc:"Until when it is wanted. From then on the request is over, and so is what it grants. Default: for ever."`
-		BeneficiaryID  *uuid.UUID `json:"beneficiary_id,omitempty" doc:"Who is to gain. Default: the caller. Another needs create on api/access-requests."`
+		RequestType    string         `json:"request_type" enum:"role,permission,resource_access" doc:"A role; one action; every action on a registered node."`
+		RequestDetails approval.Asked `json:"request_details"`
+		Justification  string         `json:"justification" minLength:"1" maxLength:"4000" doc:"Why it is needed. The approvers read it."`
+		ExpiresAt      *time.Time     `json:"expires_at,omitempty" doc:"Until when it is wanted. From then on the request is over, and so is what it grants. Default: for ever."`
+		BeneficiaryID  *uuid.UUID     `json:"beneficiary_id,omitempty" doc:"Who is to gain. Default: the caller. Another needs create on api/access-requests."`
 	}
 }
 
@@ -50,7 +50,7 @@ type ask struct {
 	tenant                 uuid.UUID
 	requester, beneficiary uuid.UUID
 	typ                    string
-	d                      details
+	d                      approval.Details
 	justification          string
 	expires                *time.Time
 	// chain is the one that is wanted, uuid.Nil for the first that matches.
@@ -68,7 +68,7 @@ func (s *Service) create(ctx context.Context, in *CreateIn) (created httpapi.Cre
 		return created, fault.Conflict("", "Requests are made by accounts of the tenant. Give access in another tenant by its roles and permissions.")
 	}
 	a := &ask{
-		tenant: tenant, requester: caller, beneficiary: caller, typ: b.RequestType, d: details{Asked: b.RequestDetails},
+		tenant: tenant, requester: caller, beneficiary: caller, typ: b.RequestType, d: approval.Details{Asked: b.RequestDetails},
 		justification: b.Justification, expires: b.ExpiresAt,
 	}
 	if b.BeneficiaryID != nil && *b.BeneficiaryID != caller {
@@ -146,7 +146,7 @@ func (s *Service) Open(ctx context.Context, q *engine.Question, chain uuid.UUID,
 	}
 	a := &ask{
 		tenant: q.TenantID, requester: caller, beneficiary: caller, typ: forPermission, justification: justification, chain: chain,
-		d: details{Asked: Asked{ResourceType: q.Type, ResourceID: q.ID, Action: q.Action}},
+		d: approval.Details{Asked: approval.Asked{ResourceType: q.Type, ResourceID: q.ID, Action: q.Action}},
 	}
 	if fields := a.validate(s.write.Engine.Now()); fields != nil {
 		return uuid.Nil, fault.Invalid(fields...)

@@ -88,7 +88,7 @@ func persons(tx *db.Tx, tenant uuid.UUID, accounts []uuid.UUID, now time.Time) (
 // one voter go: the two who ask and gain, who has spoken, and the voter, with
 // those whom they own or are owned by. Those who counted as one when the request
 // was made do so still.
-func (t *ties) peopleOf(d *details, r *approval.Request, v approval.Voter) *approval.People {
+func (t *ties) peopleOf(d *approval.Details, r *approval.Request, v approval.Voter) *approval.People {
 	people := &approval.People{}
 	concerned := map[uuid.UUID]bool{r.Requester: true, r.Beneficiary: true, v.Account: true, v.For: true}
 	for _, vote := range r.Votes {
@@ -218,7 +218,7 @@ const (
 
 // deciders returns the people who may decide a pending request now, each once:
 // those who may by themselves first, then delegates.
-func deciders(tx *db.Tx, m *models.AccessRequest, d *details, r *approval.Request, now time.Time) ([]Decider, error) {
+func deciders(tx *db.Tx, m *models.AccessRequest, d *approval.Details, r *approval.Request, now time.Time) ([]Decider, error) {
 	if r.Status != approval.Pending {
 		return []Decider{}, nil
 	}

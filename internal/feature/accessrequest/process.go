@@ -79,7 +79,7 @@ type process struct {
 	s   *Service
 	w   *change.Write
 	m   *models.AccessRequest
-	d   details
+	d   approval.Details
 	// now is the moment of the step, in the database's microseconds.
 	now time.Time
 	// was is the request as it is stored, and r as it is at the moment of the step.

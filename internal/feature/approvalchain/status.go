@@ -9,9 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/approval"
-	"github.com/sentinel-access/sentinel/internal/engine/rbac"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
@@ -87,7 +86,7 @@ type statusReader struct {
 }
 
 func (r *statusReader) scan(into any, sql string, more map[string]any) error {
-	args := map[string]any{"tenant": r.tenant, "chain": r.chain, "now": r.now, "most": seatsAtMost, "longest": longestWaiting}
+	args := map[string]any{"tenant": r.tenant, "chain": r.chain, "now": r.now, "longest": longestWaiting}
 	maps.Copy(args, more)
 	if err := r.Raw(sql, args).Scan(into).Error; err != nil {
 		return fmt.Errorf("read the status of an approval chain: %w", err)
@@ -144,10 +143,6 @@ GROUP BY current_level`, nil)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := engine.LoadSnapshot(r.Tx, r.tenant, engine.LoadOptions{WithoutTree: true})
-	if err != nil {
-		return nil, err
-	}
 	out := make([]LevelStatus, len(stored))
 	for i := range stored {
 		l := &stored[i]
@@ -157,7 +152,7 @@ GROUP BY current_level`, nil)
 				out[i].Pending = w.N
 			}
 		}
-		if err := r.approvers(graph, l, &out[i]); err != nil {
+		if err := r.approvers(l, &out[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +161,7 @@ GROUP BY current_level`, nil)
 
 // approvers counts for each entry of a level who may speak as it, and whether
 // all of them are enough for the level.
-func (r *statusReader) approvers(graph *engine.Snapshot, l *approval.Level, out *LevelStatus) error {
+func (r *statusReader) approvers(l *approval.Level, out *LevelStatus) error {
 	people := map[uuid.UUID][]int{}
 	for place, a := range l.Approvers.Entries() {
 		one := ApproverStatus{Min: a.Min}
@@ -174,10 +169,10 @@ func (r *statusReader) approvers(graph *engine.Snapshot, l *approval.Level, out 
 		var err error
 		if a.Role != uuid.Nil {
 			one.Role = &a.Role
-			found, one.Eligible, err = r.holders(graph, a.Role)
+			found, one.Eligible, err = r.holders(a.Role)
 		} else {
 			one.User = &a.User
-			found, one.Eligible, err = r.usable(`SELECT CAST(@user AS uuid) AS user_id`, map[string]any{"user": a.User})
+			found, one.Eligible, err = r.person(a.User)
 		}
 		if err != nil {
 			return err
@@ -193,47 +188,30 @@ func (r *statusReader) approvers(graph *engine.Snapshot, l *approval.Level, out 
 
 // holders are those who have a role now by whatever path, as many as a level can
 // ask for, and how many there are.
-func (r *statusReader) holders(graph *engine.Snapshot, role uuid.UUID) ([]uuid.UUID, int64, error) {
-	var roles, groups []uuid.UUID
-	for _, key := range graph.HolderNodes([]string{rbac.Role(role)}) {
-		if kind, id := rbac.Parse(key); kind == rbac.RoleKind {
-			roles = append(roles, id)
-		} else {
-			groups = append(groups, id)
-		}
+func (r *statusReader) holders(role uuid.UUID) (found []uuid.UUID, total int64, err error) {
+	list, err := directory.Holders(r.Tx, r.tenant, []uuid.UUID{role}, nil, r.now, seatsAtMost)
+	if err != nil {
+		return nil, 0, err
 	}
-	return r.usable(`
-SELECT user_id
-FROM sentinel.user_roles
-WHERE tenant_id = @tenant
-AND role_id = ANY(CAST(@roles AS uuid[]))
-AND is_active
-AND (valid_from IS NULL OR valid_from <= @now)
-AND (expires_at IS NULL OR expires_at > @now)
-UNION
-SELECT user_id
-FROM sentinel.user_groups
-WHERE tenant_id = @tenant
-AND group_id = ANY(CAST(@groups AS uuid[]))`, map[string]any{"roles": db.UUIDs(roles), "groups": db.UUIDs(groups)})
+	for _, h := range list {
+		found = append(found, h.UserID)
+	}
+	if len(found) < seatsAtMost {
+		return found, int64(len(found)), nil
+	}
+	total, err = directory.CountHolders(r.Tx, r.tenant, role, r.now)
+	return found, total, err
 }
 
-// usable narrows accounts to those of people that can be used now.
-func (r *statusReader) usable(accounts string, args map[string]any) (found []uuid.UUID, total int64, err error) {
-	var rows []struct {
-		ID    uuid.UUID
-		Total int64
-	}
-	err = r.scan(&rows, `
-SELECT u.id, count(*) OVER () AS total
-FROM (`+accounts+`) a
-JOIN sentinel.users u ON u.tenant_id = @tenant AND u.id = a.user_id
-WHERE u.is_active
-AND NOT u.is_service_account
-AND (u.locked_until IS NULL OR u.locked_until <= @now)
-ORDER BY u.id
-LIMIT @most`, args)
-	for _, row := range rows {
-		found, total = append(found, row.ID), row.Total
-	}
-	return found, total, err
+// person is a user who can be an approver now, none where they cannot.
+func (r *statusReader) person(user uuid.UUID) (found []uuid.UUID, total int64, err error) {
+	err = r.scan(&found, `
+SELECT id
+FROM sentinel.users
+WHERE tenant_id = @tenant
+AND id = @user
+AND is_active
+AND NOT is_service_account
+AND (locked_until IS NULL OR locked_until <= @now)`, map[string]any{"user": user})
+	return found, int64(len(found)), err
 }

@@ -91,12 +91,9 @@ func newProof(a *engine.AutoApproval) (*proofRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	details := map[string]any{"resource_type": a.Type, "action": a.Action}
-	if a.ResourceID != "" {
-		details["resource_id"] = a.ResourceID
-	}
+	details := approval.Details{Asked: approval.Asked{ResourceType: a.Type, ResourceID: a.ResourceID, Action: a.Action}}
 	if a.Node != uuid.Nil {
-		details["node_id"] = a.Node
+		details.NodeID = &a.Node
 	}
 	raw, err := json.Marshal(details)
 	if err != nil {

@@ -1,12 +1,8 @@
 package manifest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -104,87 +100,6 @@ type planner struct {
 
 func (p *planner) refuse(path, format string, args ...any) {
 	p.fields = append(p.fields, fault.Field{Path: path, Message: fmt.Sprintf(format, args...)})
-}
-
-// wantedOf are the objects of a manifest by kind, without an entry for a section
-// that is left out.
-func wantedOf(m *Manifest, timeout int) (map[string][]*object, []fault.Field, error) {
-	g := &gatherer{wanted: map[string][]*object{}}
-	if m.Settings != nil {
-		g.settings(m.Settings)
-	}
-	gather(g, nodeKind, m.Resources, nodeObject)
-	gather(g, permissionKind, m.Permissions, permissionObject)
-	gather(g, roleKind, m.Roles, roleObject)
-	gather(g, groupKind, m.Groups, groupObject)
-	gather(g, chainKind, m.ApprovalChains, func(s *ApprovalChain) (*object, error) {
-		s.timeout = timeout
-		return chainObject(s)
-	})
-	gather(g, fieldKind, m.Fields, fieldObject)
-	gather(g, menuKind, m.Menus, menuObject)
-	return g.wanted, g.fields, g.err
-}
-
-type gatherer struct {
-	wanted map[string][]*object
-	fields []fault.Field
-	err    error
-}
-
-func (g *gatherer) settings(given map[string]any) {
-	g.wanted[settingKind] = []*object{}
-	known := directory.Settings()
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		at := "manifest.settings." + name
-		setting, ok := known[name]
-		message := "is no setting"
-		if ok && setting.FromAbove {
-			message = "is decided from above, and not in a manifest"
-		} else if ok {
-			message = setting.Check(given[name])
-		}
-		if message != "" {
-			g.fields = append(g.fields, fault.Field{Path: at, Message: message})
-		}
-		g.wanted[settingKind] = append(g.wanted[settingKind], settingObject(name, given[name], at))
-	}
-}
-
-func settingObject(name string, value any, at string) *object {
-	return &object{kind: settingKind, name: name, members: map[string]any{"value": value}, at: at}
-}
-
-func gather[S any](g *gatherer, kind string, specs []S, make func(*S) (*object, error)) {
-	if specs == nil || g.err != nil {
-		return
-	}
-	seen := map[string]bool{}
-	list := []*object{}
-	pairs := 0
-	for i := range specs {
-		o, err := make(&specs[i])
-		if err != nil {
-			g.err = err
-			return
-		}
-		o.at = fmt.Sprintf("manifest.%s[%d]", section(kind), i)
-		name := o.name
-		if kind == permissionKind {
-			name = o.alias.String()
-		}
-		if seen[name] && (kind != permissionKind || o.alias != uuid.Nil) {
-			g.fields = append(g.fields, fault.Field{Path: o.at, Message: "is listed already: " + name})
-		}
-		seen[name] = true
-		list = append(list, o)
-		pairs += len(o.refs)
-	}
-	if pairs > mostPairs {
-		g.err = fault.InvalidAt("manifest."+section(kind), "have more than %d %s together", mostPairs, setMember(kind))
-		return
-	}
-	g.wanted[kind] = list
 }
 
 // match finds for each wanted object the one that there is, and with it what
@@ -328,108 +243,4 @@ func sameSet(a, b []*object) bool {
 		in[o.self()] = true
 	}
 	return !slices.ContainsFunc(b, func(o *object) bool { return !in[o.self()] })
-}
-
-// view is the plan as callers see it.
-func (o *outcome) view(revision int64) *Plan {
-	out := &Plan{Changes: []Change{}, Revision: revision}
-	var all strings.Builder
-	for _, s := range o.steps {
-		c := s.change()
-		switch c.Action {
-		case "create":
-			out.Summary.Create++
-		case "update":
-			out.Summary.Update++
-		case "delete":
-			out.Summary.Delete++
-		}
-		out.Changes = append(out.Changes, c)
-		all.WriteString(directory.Canonical([]any{c.Action, c.Kind, c.Name, s.identity(), c.Before, c.After, fmt.Sprint(c.Takes), s.members()}))
-	}
-	sum := sha256.Sum256([]byte(all.String()))
-	out.Digest = hex.EncodeToString(sum[:])
-	return out
-}
-
-func (s *step) identity() string {
-	if s.before == nil {
-		return ""
-	}
-	return s.before.id.String()
-}
-
-// members tells the set that an object will have from another of the same names.
-func (s *step) members() []any {
-	if s.after == nil {
-		return nil
-	}
-	list := make([]string, len(s.after.set))
-	for i, o := range s.after.set {
-		if list[i] = o.self().id.String(); o.self().id == uuid.Nil {
-			list[i] = o.name + " " + o.key()
-		}
-	}
-	slices.Sort(list)
-	out := make([]any, len(list))
-	for i, text := range list {
-		out[i] = text
-	}
-	return out
-}
-
-// change shows a step: of an update the members that differ alone.
-func (s *step) change() Change {
-	c := Change{Action: s.action(), Kind: s.kind(), Name: s.object().name, Before: shown(s.before), After: shown(s.after)}
-	if s.before != nil && s.before.id != uuid.Nil {
-		c.ID = &s.before.id
-	}
-	switch {
-	case s.after == nil:
-		c.Takes = s.before.takes
-	case s.before != nil:
-		for name, value := range c.Before {
-			if after, ok := c.After[name]; ok && directory.Canonical(value) == directory.Canonical(after) {
-				delete(c.Before, name)
-				delete(c.After, name)
-			}
-		}
-	}
-	return c
-}
-
-// shown are all members of an object, with its set in order.
-func shown(o *object) map[string]any {
-	if o == nil {
-		return nil
-	}
-	members := maps.Clone(o.members)
-	if name := setMember(o.kind); name != "" && len(o.set) > 0 {
-		members[name] = labels(o.set)
-	}
-	return members
-}
-
-func setMember(kind string) string {
-	switch kind {
-	case roleKind:
-		return "permissions"
-	case groupKind:
-		return "roles"
-	default:
-		return ""
-	}
-}
-
-func labels(set []*object) []any {
-	list := make([]string, len(set))
-	for i, o := range set {
-		list[i] = o.name
-	}
-	slices.Sort(list)
-	out := make([]any, len(list))
-	for i, name := range list {
-		out[i] = name
-	}
-	return out
 }
