@@ -121,6 +121,7 @@ func (v *Violations) module(m *ast.Module) {
 		}
 		return false
 	})
+	v.ranges(m)
 	for _, r := range m.Rules {
 		name := string(r.Head.Ref()[0].Value.(ast.Var))
 		if len(r.Head.Args) > 0 && slices.Contains(askedRules(), name) {
@@ -129,6 +130,45 @@ func (v *Violations) module(m *ast.Module) {
 	}
 	_, more := appliesTo(m)
 	*v = append(*v, more...)
+}
+
+// maxRange is how many numbers one numbers.range may make.
+const maxRange = 10_000
+
+// ranges refuses numbers.range where the module does not show how many numbers it
+// makes: OPA makes them all before it looks at the deadline.
+func (v *Violations) ranges(m *ast.Module) {
+	check := func(at *ast.Location, operator *ast.Term, operands []*ast.Term) {
+		if !operator.Equal(ast.NewTerm(ast.NumbersRange.Ref())) || len(operands) >= 2 && isShort(operands[0], operands[1]) {
+			return
+		}
+		v.add(at, "numbers.range must be of two whole numbers that are written out, for at most %d numbers", maxRange)
+	}
+	ast.WalkExprs(m, func(e *ast.Expr) bool {
+		if e.IsCall() {
+			check(e.Location, e.OperatorTerm(), e.Operands())
+		}
+		return false
+	})
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		if call, ok := t.Value.(ast.Call); ok {
+			check(t.Location, call[0], call[1:])
+		}
+		return false
+	})
+}
+
+// isShort reports whether the numbers from one to another are few.
+func isShort(from, to *ast.Term) bool {
+	a, isNumber := from.Value.(ast.Number)
+	b, areNumbers := to.Value.(ast.Number)
+	if !isNumber || !areNumbers {
+		return false
+	}
+	first, ok := a.Int64()
+	last, both := b.Int64()
+	// What is too big a difference for its kind is no small number without a sign.
+	return ok && both && uint64(max(first, last))-uint64(min(first, last)) < maxRange //nolint:gosec // meant to wrap
 }
 
 // strays refuses references to what tenants' modules may not read. Those through
