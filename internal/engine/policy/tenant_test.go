@@ -65,7 +65,7 @@ func TestCompileModules_RefusesWhatTenantsMayNot(t *testing.T) {
 		"package tenant.a\n\ndeny contains n if some n in numbers.range(0, input.n)":        "x.rego:3:30: numbers.range must be",
 		"package tenant.a\n\nx := 1 if {\n\tnumbers.range(0, input.n, y)\n\ty == []\n}":     "x.rego:4:2: numbers.range must be",
 		"package tenant.a\n\nx := {y | y := count(numbers.range(1, 2 * 3))}":                "x.rego:3:22: numbers.range must be",
-		"package tenant.a\n\nx if every n in numbers.range(0, input.n) { n > 0 }":           "x.rego:3:20: numbers.range must be",
+		"package tenant.a\n\nx if every n in numbers.range(0, input.n) { n > 0 }":           "x.rego:3:17: numbers.range must be",
 		"package tenant.a\n\nx := 1 if false else := numbers.range(0, input.n)":             "x.rego:3:25: numbers.range must be",
 		"package tenant.a\n\nf(x) := 1":                                                     "x.rego:3:1: unused argument x",
 		"package tenant.a\n\ndeny(x) := x":                                                  "x.rego:3:1: deny must be a set, not a function",
