@@ -154,7 +154,7 @@ func (w *world) refusedOutside(t *testing.T, within func(name string, r httpapi.
 	t.Helper()
 	examples := examples()
 	for _, route := range w.app.Routes() {
-		name := route.Method + " " + route.Path
+		name := routeName(route)
 		if route.Access.IsPublic() || within(name, route) {
 			continue
 		}

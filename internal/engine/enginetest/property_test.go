@@ -216,28 +216,28 @@ func (x *world) holders() {
 }
 
 func (x *world) permissions() {
-	for range rapid.IntRange(1, 8).Draw(x.T, "permissions") {
+	for range rapid.IntRange(3, 8).Draw(x.T, "permissions") {
 		p := models.Permission{
 			ID: x.id(), TenantID: x.tenant, Name: "p", IsActive: x.mostly("permission active"),
-			Actions: sample(x, "actions", [][]string{{"read"}, {"read", "update"}, {"create"}, {"*"}, {"*", "read"}}),
+			Actions: sample(x, "actions", [][]string{{"*"}, {"read"}, {"read", "update"}, {"create"}, {"*", "read"}}),
 			Effect:  sample(x, "effect", []string{"allow", "allow", "deny"}),
 		}
 		if p.Effect == "allow" && rapid.Bool().Draw(x.T, "names fields") {
 			p.FieldPermissions = models.JSON(sample(x, "field permissions", fieldPermissions()))
 		}
-		if c := sample(x, "conditions", append(conditions(), "{}", "{}", "{}")); c != "{}" {
+		if c := sample(x, "conditions", append([]string{"{}", "{}", "{}"}, conditions()...)); c != "{}" {
 			p.Conditions = models.JSON(c)
 		}
 		if n := x.oneOf(len(x.rows.Resources), "node"); n >= 0 {
 			p.ResourceID, p.ResourceType = &x.rows.Resources[n].ID, x.rows.Resources[n].Type
 		} else {
-			path := sample(x, "path type", append(types(), "*")) + "/" + sample(x, "glob", append(globs(), ids()...))
+			path := sample(x, "path type", append([]string{"*"}, types()...)) + "/" + sample(x, "glob", append(globs(), ids()...))
 			p.ResourcePath = &path
 			p.ResourceType, _, _ = strings.Cut(path, "/")
 		}
 		x.rows.Permissions = append(x.rows.Permissions, p)
 		for _, r := range x.rows.Roles {
-			if rapid.IntRange(0, 2).Draw(x.T, "owned") == 0 {
+			if rapid.IntRange(0, 3).Draw(x.T, "owned") < 2 {
 				x.rows.RolePermissions = append(x.rows.RolePermissions, models.RolePermission{RoleID: r.ID, PermissionID: p.ID})
 			}
 		}
@@ -281,7 +281,7 @@ func (x *world) moment() *time.Time {
 
 func (x *world) question(s *engine.Subject) *engine.Question {
 	q := &engine.Question{
-		TenantID: x.tenant, UserID: x.id(), Type: sample(x, "question type", types()), ID: sample(x, "id", append(ids(), "", "other", "a/b/c")),
+		TenantID: x.tenant, UserID: x.id(), Type: sample(x, "question type", append([]string{"page", "vessel", "page", "vessel"}, types()...)), ID: sample(x, "id", append(ids(), "", "other", "a/b/c")),
 		Action: sample(x, "action", []string{"read", "update", "create", "shred"}), Attributes: x.attributes(),
 	}
 	if s != nil {

@@ -144,7 +144,20 @@ restrict_fields contains {"field": ` + attributes + `.b} if input.action == "cre
 obligations contains {"context": data.sentinel.lib.context, "asked": object.get(input, "context", null)}`}
 	everyone := enginetest.Policy{Name: "person", Rego: `obligations contains {"subject": data.sentinel.lib.subject, "action": data.sentinel.lib.action}`}
 	return [][]enginetest.Policy{
-		{deny}, {stored}, {duties}, {broken}, {shapes}, {chains}, {fields}, {allow}, {clock}, {everyone},
-		{fields, chains}, {duties, deny, allow}, {allow, broken, chains}, {clock, fields, stored}, {everyone, fields, shapes, chains},
+		{deny},
+		{stored},
+		{duties},
+		{broken},
+		{shapes},
+		{chains},
+		{fields},
+		{allow},
+		{clock},
+		{everyone},
+		{fields, chains},
+		{duties, deny, allow},
+		{allow, broken, chains},
+		{clock, fields, stored},
+		{everyone, fields, shapes, chains},
 	}
 }

@@ -56,11 +56,15 @@ func RunOPA(t testing.TB, args ...string) *Stock {
 	cmd := exec.CommandContext(ctx, strings.TrimSpace(string(path)), args...) //nolint:gosec // the tool of go.mod
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	require.NoError(t, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	var failure error
+	go func() {
+		defer close(ended)
+		failure = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		cancel()
-		_ = <-ended
+		<-ended
 	})
 	s.client = &http.Client{Timeout: stockTimeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -70,8 +74,7 @@ func RunOPA(t testing.TB, args ...string) *Stock {
 	t.Cleanup(s.client.CloseIdleConnections)
 	require.Eventually(t, func() bool {
 		select {
-		case err := <-ended:
-			ended <- err
+		case <-ended:
 			return true
 		default:
 			_, err := s.call(t.Context(), http.MethodGet, "/health?bundles", nil)
@@ -79,9 +82,8 @@ func RunOPA(t testing.TB, args ...string) *Stock {
 		}
 	}, stockTimeout, 20*time.Millisecond, "the process does not answer")
 	select {
-	case err := <-ended:
-		ended <- err
-		require.Fail(t, "the process ended", "%v: %s", err, s.output)
+	case <-ended:
+		require.Fail(t, "the process ended", "%v: %s", failure, s.output)
 	default:
 	}
 	return s

@@ -25,8 +25,8 @@ import (
 // conditions that may read its attributes; and those that read a path, which
 // moves with everything below the node. Where a workflow limits the node, every
 // permission that reaches it is among them: its state decides what they grant.
-// So it is where an approval chain guards the node by its code, or opens by what
-// its conditions read of it.
+// So it is where one limits the entity node of its type, and where an approval
+// chain guards the node by its code, or opens by what its conditions read of it.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	return j.NodesChange(tx, []uuid.UUID{id})
 }
@@ -69,13 +69,19 @@ func (j *Judge) nodesChange(tx *db.Tx, which string, args map[string]any) (Chang
 	if err := j.guarded(tx, &n); err != nil {
 		return Change{}, err
 	}
-	var entities []models.Lineage
-	err = tx.Raw("SELECT lineage FROM sentinel.resources WHERE tenant_id = ? AND type = ? AND code IN ?", j.tenant, engine.EntityType, slices.Collect(maps.Keys(n.types))).Scan(&entities).Error
+	var entities []struct {
+		Code            string
+		WorkflowEnabled bool
+		Lineage         models.Lineage
+	}
+	err = tx.Raw("SELECT code, workflow_enabled, lineage FROM sentinel.resources WHERE tenant_id = ? AND type = ? AND code IN ?", j.tenant, engine.EntityType, slices.Collect(maps.Keys(n.types))).Scan(&entities).Error
 	if err != nil {
 		return Change{}, fmt.Errorf("read entity nodes: %w", err)
 	}
-	for _, lineage := range entities {
-		n.stand(lineage)
+	for _, e := range entities {
+		n.stand(e.Lineage)
+		// Whether the node is there decides whether that workflow limits it.
+		n.types[e.Code].limited = n.types[e.Code].limited || e.WorkflowEnabled
 	}
 	var c Change
 	for _, g := range j.before.Grants.All() {
@@ -102,7 +108,8 @@ type nodesOfType struct {
 	codes map[string]bool
 	// limited is set when a workflow limits one of them, or a chain guards it, so
 	// that every permission that reaches it depends on what it is: the type-wide
-	// ones, too.
+	// ones, too. So it is when a workflow limits the entity node, since it does not
+	// limit registered nodes.
 	limited bool
 	// instances is set when a workflow limits the entity node of the type, below
 	// which all instances are.

@@ -97,6 +97,8 @@ func (s *Service) hold(ctx context.Context, w *change.Write, id uuid.UUID) (*pro
 	if err := granting.Lock(w.Tx, tenant); err != nil {
 		return nil, err
 	}
+	// Others may have decided while this one waited for its turn.
+	w.Now = s.write.Engine.Now()
 	m, err := crud.Locked[models.AccessRequest](w.Tx, tenant, id, what)
 	if err != nil {
 		return nil, err
@@ -110,6 +112,10 @@ func (s *Service) begin(ctx context.Context, w *change.Write, m *models.AccessRe
 		return nil, err
 	}
 	p := &process{ctx: ctx, s: s, w: w, m: m, now: moment(w.Now)}
+	// What is said later is later, also by a replica whose clock is behind.
+	if n := len(votes); n > 0 && !p.now.After(votes[n-1].DecidedAt) {
+		p.now = votes[n-1].DecidedAt.Add(time.Microsecond)
+	}
 	if p.d, err = detailsOf(m); err != nil {
 		return nil, err
 	}
