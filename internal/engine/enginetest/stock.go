@@ -110,12 +110,13 @@ func (s *Stock) Decide(ctx context.Context, q policy.Question, now time.Time) (p
 }
 
 // Data answers a question as applications ask it, by the path of the decision,
-// at the moment of the process's own clock.
+// at the moment of the process's own clock. A built-in function that fails is an
+// error.
 func (s *Stock) Data(ctx context.Context, q policy.Question) (policy.Verdict, error) {
 	var answer struct {
 		Result any `json:"result"`
 	}
-	if err := s.ask(ctx, "/v1/data/sentinel/authz/decision", map[string]any{"input": q.Input()}, &answer); err != nil {
+	if err := s.ask(ctx, "/v1/data/sentinel/authz/decision?strict-builtin-errors=true", map[string]any{"input": q.Input()}, &answer); err != nil {
 		return policy.Verdict{}, err
 	}
 	return policy.ReadVerdict(answer.Result)

@@ -101,11 +101,10 @@ func (d *document) question(action string) ast.Value {
 	return ast.NewObject(append(slices.Clip(d.asked), text("action", action))...)
 }
 
-// data is the data document of one action.
-func (d *document) data(action string) ast.Value {
+// library is data.sentinel.lib of one action.
+func (d *document) library(action string) ast.Value {
 	of := member("action", ast.NewObject(text("name", action), member("properties", d.properties)))
-	lib := ast.NewObject(append(slices.Clip(d.lib), of)...)
-	return ast.NewObject(member("sentinel", ast.NewObject(member("lib", lib))))
+	return ast.NewObject(append(slices.Clip(d.lib), of)...)
 }
 
 // question returns the members of the input but the action, as [Question.Input]

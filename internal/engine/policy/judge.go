@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/resolver"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
@@ -48,7 +49,7 @@ func (m *Modules) judge(ctx context.Context, f *Facts, action string, shared *do
 	stop := topdown.NewCancel()
 	defer context.AfterFunc(ctx, stop.Cancel)()
 	question := ast.NewTerm(shared.question(action))
-	store := &libStore{m.store, shared.data(action)}
+	lib := known{shared.library(action)}
 	worked := topdown.NewVirtualCache()
 	var said answers
 	for i := range m.modules {
@@ -65,7 +66,7 @@ func (m *Modules) judge(ctx context.Context, f *Facts, action string, shared *do
 				return Finding{}, err
 			}
 			err := topdown.NewQuery(r.query).
-				WithCompiler(m.compiler).WithStore(store).WithInput(question).WithTime(f.Now).
+				WithCompiler(m.compiler).WithStore(noStore{m.store}).WithResolver(libRef(), lib).WithInput(question).WithTime(f.Now).
 				WithVirtualCache(worked).
 				WithStrictBuiltinErrors(true).WithCancel(stop).
 				Iter(ctx, func(result topdown.QueryResult) error {
@@ -80,27 +81,21 @@ func (m *Modules) judge(ctx context.Context, f *Facts, action string, shared *do
 	return said.finding(), nil
 }
 
-// libStore answers data.sentinel.lib from what the server has resolved, where an
-// agent works it out of data.sentinel_graph. It holds nothing else and is for one
-// evaluation.
-type libStore struct {
-	storage.Store
-	root ast.Value
+// known answers data.sentinel.lib from what the server has resolved, where an
+// agent works it out of data.sentinel_graph. It is for one evaluation. OPA would
+// ask a store for the same by the names of members alone, and so neither for what
+// is in a list nor for the difference of 0 and "0".
+type known struct{ lib ast.Value }
+
+// Eval implements [resolver.Resolver].
+func (k known) Eval(context.Context, resolver.Input) (resolver.Result, error) {
+	return resolver.Result{Value: k.lib}, nil
 }
 
+// noStore holds nothing.
+type noStore struct{ storage.Store }
+
 // Read implements [storage.Store].
-func (s *libStore) Read(_ context.Context, _ storage.Transaction, path storage.Path) (any, error) {
-	at := s.root
-	for _, key := range path {
-		object, ok := at.(ast.Object)
-		if !ok {
-			return nil, &storage.Error{Code: storage.NotFoundErr}
-		}
-		found := object.Get(ast.InternedTerm(key))
-		if found == nil {
-			return nil, &storage.Error{Code: storage.NotFoundErr}
-		}
-		at = found.Value
-	}
-	return at, nil
+func (noStore) Read(context.Context, storage.Transaction, storage.Path) (any, error) {
+	return nil, &storage.Error{Code: storage.NotFoundErr}
 }

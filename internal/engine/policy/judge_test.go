@@ -99,6 +99,40 @@ func TestJudge_ReadsWhatModulesSay(t *testing.T) {
 	}
 }
 
+func TestJudge_LetsPoliciesReadIntoListsAndByAnyName(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string][]string{
+		`deny contains {"reason": data.sentinel.lib.subject.roles[0]}`:                                                    {"inspector"},
+		`deny contains {"reason": data.sentinel.lib.subject.roles[n]} if n := 1`:                                          {"viewer"},
+		`deny contains {"reason": data.sentinel.lib.subject.roles[2]}`:                                                    nil,
+		`deny contains {"reason": data.sentinel.lib.subject.roles["0"]}`:                                                  nil,
+		`deny contains {"reason": r} if some r in data.sentinel.lib.subject.roles`:                                        {"inspector", "viewer"},
+		`deny contains {"reason": r} if r := data.sentinel.lib.subject.roles[_]`:                                          {"inspector", "viewer"},
+		`deny contains {"reason": data.sentinel.lib.resource.attributes.list[0]}`:                                         {"zero"},
+		`deny contains {"reason": data.sentinel.lib.resource.attributes.list[1].x[0]}`:                                    {"one"},
+		`deny contains {"reason": data.sentinel.lib.resource.attributes.list[i].x[j]} if [i, j] := [1, 0]`:                {"one"},
+		`deny contains {"reason": data.sentinel.lib.resource["attributes"][name][0]} if name := "list"`:                   {"zero"},
+		`deny contains {"reason": data.sentinel.lib.context[name]} if some name in ["a.b", "a/b", "", "0", "none"]`:       {"dot", "empty", "nought", "slash"},
+		`deny contains {"reason": data.sentinel.lib.context[name]} if some name in [0, null, false, ["a.b"], {"a": "b"}]`: nil,
+		`deny contains {"reason": data.sentinel.lib[name].code} if name := "tenant"`:                                      {"ACME"},
+		`deny contains {"reason": data.sentinel.lib.subject.id.x}`:                                                        nil,
+		`deny contains {"reason": name} if some name, _ in data.sentinel.lib`:                                             {"action", "context", "resource", "subject", "tenant"},
+	} {
+		f := facts(t)
+		f.Question.Attributes["list"] = []any{"zero", map[string]any{"x": []any{"one"}}}
+		for name, value := range map[string]string{"a.b": "dot", "a/b": "slash", "": "empty", "0": "nought"} {
+			f.Question.Context[name] = value
+		}
+		found, err := compile(t, map[string]string{"a": body}).Judge(t.Context(), f, []string{"read"})
+		require.NoError(t, err, body)
+		var got []string
+		for _, d := range found["read"].Denials {
+			got = append(got, d.Reason)
+		}
+		require.Equal(t, want, got, body)
+	}
+}
+
 func TestJudge_FindsWhatIsMalformed(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{

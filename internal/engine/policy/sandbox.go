@@ -30,7 +30,7 @@ func allowed() []string {
 		"and", "array.concat", "array.flatten", "array.reverse", "array.slice", "intersection", "numbers.range", "object.filter", "object.get", "object.keys",
 		"object.remove", "object.subset", "object.union", "object.union_n", "or", "union",
 		// graphs
-		"graph.reachable", "graph.reachable_paths",
+		"graph.reachable",
 		// text
 		"concat", "contains", "endswith", "format_int", "glob.match", "glob.quote_meta", "indexof", "indexof_n", "lower", "regex.is_valid", "regex.match",
 		"replace", "split", "sprintf", "startswith", "strings.any_prefix_match", "strings.any_suffix_match", "strings.count", "strings.reverse", "substring",

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -37,10 +38,12 @@ func askedRules() []string {
 }
 
 var (
-	moduleName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,99}$`)
-	typeOrAny    = regexp.MustCompile(`^([a-z][a-z0-9_]{0,99}|\*)$`)
-	actionOrAny  = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_.:-]{0,99}|\*)$`)
-	importSystem = []string{"rego", "future"}
+	moduleName  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,99}$`)
+	typeOrAny   = regexp.MustCompile(`^([a-z][a-z0-9_]{0,99}|\*)$`)
+	actionOrAny = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_.:-]{0,99}|\*)$`)
+	// wordAppliesTo finds what is meant as custom.applies_to in a comment.
+	wordAppliesTo = regexp.MustCompile(`(?i)\bapplies[_-]?to["']?\s*:`)
+	importSystem  = []string{"rego", "future"}
 )
 
 // parseTenant parses a tenant's modules, by path, and refuses what the text alone
@@ -96,8 +99,8 @@ func nameOf(m *ast.Module) string {
 }
 
 // module refuses another package; "with", whose effects differ between what is
-// resolved before and what is read from the graph; print; and functions where a
-// set is asked for, which would never be asked.
+// resolved before and what is read from the graph; print; what runs on past the
+// deadline; and what would be passed over.
 func (v *Violations) module(m *ast.Module) {
 	if nameOf(m) == "" {
 		v.add(m.Package.Location, "must be package tenant.<name>, the name of small letters, digits and underscores")
@@ -121,14 +124,87 @@ func (v *Violations) module(m *ast.Module) {
 		}
 		return false
 	})
-	for _, r := range m.Rules {
-		name := string(r.Head.Ref()[0].Value.(ast.Var))
-		if len(r.Head.Args) > 0 && slices.Contains(askedRules(), name) {
-			v.add(r.Location, "%s must be a set, not a function", name)
-		}
-	}
+	v.ranges(m)
 	_, more := appliesTo(m)
 	*v = append(*v, more...)
+	v.ignored(m)
+}
+
+// ignored refuses what OPA would pass over without a word, so that a module would
+// be asked about more, or about less, than its author thinks.
+func (v *Violations) ignored(m *ast.Module) {
+	asked := false
+	for _, r := range m.Rules {
+		name := string(r.Head.Ref()[0].Value.(ast.Var))
+		meant, ok := askedName(name)
+		switch {
+		case ok && meant != name:
+			v.add(r.Location, "%s is never asked for: %s is", name, meant)
+		case ok && len(r.Head.Args) > 0:
+			v.add(r.Location, "%s must be a set, not a function", name)
+		}
+		asked = asked || ok
+	}
+	limited := slices.IndexFunc(m.Annotations, func(a *ast.Annotations) bool { return a.Custom["applies_to"] != nil })
+	if limited < 0 {
+		for _, c := range m.Comments {
+			if wordAppliesTo.Match(c.Text) {
+				v.add(c.Location, "applies_to is not read here: it belongs under custom, in a block that begins with # METADATA before the package")
+			}
+		}
+	} else if !asked {
+		v.add(m.Annotations[limited].Location, "has custom.applies_to and no rule that is asked for: %s", strings.Join(askedRules(), ", "))
+	}
+}
+
+// askedName returns the rule that is asked for whose name is given, or is given
+// but for capitals and underscores.
+func askedName(name string) (string, bool) {
+	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }
+	i := slices.IndexFunc(askedRules(), func(rule string) bool { return plain(rule) == plain(name) })
+	if i < 0 {
+		return "", false
+	}
+	return askedRules()[i], true
+}
+
+// maxRange is how many numbers one numbers.range may make.
+const maxRange = 10_000
+
+// ranges refuses numbers.range where the module does not show how many numbers it
+// makes: OPA makes them all before it looks at the deadline.
+func (v *Violations) ranges(m *ast.Module) {
+	check := func(at *ast.Location, operator *ast.Term, operands []*ast.Term) {
+		if !operator.Equal(ast.NewTerm(ast.NumbersRange.Ref())) || len(operands) >= 2 && isShort(operands[0], operands[1]) {
+			return
+		}
+		v.add(at, "numbers.range must be of two whole numbers that are written out, for at most %d numbers", maxRange)
+	}
+	ast.WalkExprs(m, func(e *ast.Expr) bool {
+		if e.IsCall() {
+			check(e.Location, e.OperatorTerm(), e.Operands())
+		}
+		return false
+	})
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		if call, ok := t.Value.(ast.Call); ok {
+			check(t.Location, call[0], call[1:])
+		}
+		return false
+	})
+}
+
+// isShort reports whether the numbers from one to another are few.
+func isShort(from, to *ast.Term) bool {
+	a, isNumber := from.Value.(ast.Number)
+	b, areNumbers := to.Value.(ast.Number)
+	if !isNumber || !areNumbers {
+		return false
+	}
+	first, ok := a.Int64()
+	last, both := b.Int64()
+	// What is too big a difference for its kind is no small number without a sign.
+	return ok && both && uint64(max(first, last))-uint64(min(first, last)) < maxRange //nolint:gosec // meant to wrap
 }
 
 // strays refuses references to what tenants' modules may not read. Those through
@@ -194,6 +270,9 @@ func appliesTo(m *ast.Module) (Module, Violations) {
 			switch name {
 			case "resource_types":
 				out.ResourceTypes = found.names(a.Location, name, members[name], typeOrAny)
+				if slices.Contains(out.ResourceTypes, "api") {
+					found.add(a.Location, "custom.applies_to.resource_types names api: policies have no say about the sections of this API")
+				}
 			case "actions":
 				out.Actions = found.names(a.Location, name, members[name], actionOrAny)
 			default:

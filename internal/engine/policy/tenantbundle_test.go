@@ -135,6 +135,27 @@ func TestTenantBundle_MakesAStockOPAAnswerAsTheLibraryDoes(t *testing.T) {
 	require.Equal(t, []map[string]any{{"log": "7", "policy": "tenant.hours"}}, plain.Obligations)
 }
 
+func TestTenantBundle_MakesAStockOPARefuseWhatABuiltInFailsAt(t *testing.T) {
+	t.Parallel()
+	doc := full()
+	doc.Policies = []policy.Module{{Root: "tenant", Name: "limit"}}
+	texts := tenantModules(map[string]string{"limit": `deny contains {"reason": "too much"} if to_number(input.context.amount) > 5`})
+	var w bytes.Buffer
+	require.NoError(t, load(t).TenantBundle(t.Context(), &w, &doc, texts, "r1-p1", nil))
+	stock := enginetest.StockOPA(t, w.Bytes())
+	ask := func(amount string) (policy.Verdict, error) {
+		return stock.Data(t.Context(), policy.Question{UserID: ada, Type: "invoice", ID: "7", Action: "read", Context: map[string]any{"amount": amount}})
+	}
+	v, err := ask("5")
+	require.NoError(t, err)
+	require.True(t, v.Allowed)
+	v, err = ask("6")
+	require.NoError(t, err)
+	require.Equal(t, "policy_deny", v.ReasonCode)
+	_, err = ask("six")
+	require.ErrorContains(t, err, "eval_builtin_error")
+}
+
 func TestTrim_KeepsWhatCanBeRead(t *testing.T) {
 	t.Parallel()
 	everything := full().Subjects[ada]

@@ -88,13 +88,16 @@ malformed if {
 	not restriction(one.entry)
 }
 
+# An entry that is a set has no members: of {"chain"}, entry.chain is "chain".
 known_chain(entry) if {
+	is_object(entry)
 	is_string(entry.chain)
 	some chain in data.sentinel_graph.chains
 	chain.name == entry.chain
 }
 
 restriction(entry) := [entry.field, to] if {
+	is_object(entry)
 	is_string(entry.field)
 	to := object.get(entry, "to", "hidden")
 	to in {"hidden", "read"}
@@ -106,7 +109,10 @@ denials := array.slice(sort({{"policy": one.policy, "reason": reason(one.entry)}
 
 default reason(_) := ""
 
-reason(entry) := substring(entry.reason, 0, 200) if is_string(entry.reason)
+reason(entry) := substring(entry.reason, 0, 200) if {
+	is_object(entry)
+	is_string(entry.reason)
+}
 
 # METADATA
 # title: What whoever lets the subject act has to do

@@ -9,7 +9,7 @@ module(name, types, actions) := {"root": "tenant", "name": name, "resource_types
 graph(modules) := {
 	"tenant": {"id": "t1"},
 	"policies": modules,
-	"chains": [{"id": "c1", "name": "two"}, {"id": "c2", "name": "one"}],
+	"chains": [{"id": "c1", "name": "two"}, {"id": "c2", "name": "one"}, {"id": "c3", "name": "chain"}],
 }
 
 applying(modules, question) := names if {
@@ -67,7 +67,7 @@ test_deny if {
 		{"policy": "tenant.a", "reason": "a"},
 		{"policy": "tenant.a", "reason": "b"},
 	]})
-	says({"deny": {5, {"reason": 5}}}, {"denials": [{"policy": "tenant.a", "reason": ""}]})
+	says({"deny": {5, {"reason": 5}, {"reason"}}}, {"denials": [{"policy": "tenant.a", "reason": ""}]})
 	says({"deny": {{"reason": long}}}, {"denials": [{"policy": "tenant.a", "reason": substring(long, 0, 200)}]})
 	many := said({"deny": {{"reason": sprintf("%03d", [n])} | some n in numbers.range(1, 60)}}).denials
 	[count(many), many[49].reason] == [50, "050"]
@@ -85,14 +85,14 @@ test_obligations if {
 
 test_require_approval if {
 	says({"require_approval": {{"chain": "two"}}}, {"chains": {"two"}})
-	every entry in [{"chain": "three"}, {"chain": 1}, {}, "two"] {
+	every entry in [{"chain": "three"}, {"chain": 1}, {}, "two", {"chain"}] {
 		said({"require_approval": {entry}}).malformed
 	}
 }
 
 test_restrict_fields if {
 	says({"restrict_fields": {{"field": "f"}, {"field": "g", "to": "read"}}}, {"restrictions": {["f", "hidden"], ["g", "read"]}})
-	every entry in [{"field": 1}, {"to": "read"}, {"field": "f", "to": "write"}, {"field": "f", "to": null}, "f"] {
+	every entry in [{"field": 1}, {"to": "read"}, {"field": "f", "to": "write"}, {"field": "f", "to": null}, "f", {"field"}] {
 		said({"restrict_fields": {entry}}).malformed
 	}
 }
