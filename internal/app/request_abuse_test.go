@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -33,7 +34,8 @@ func TestRequests_RevokedTakeOnlyWhatTheyGave(t *testing.T) {
 			w.make("", "admin", "", "/users/bulk", `{"operation":"assign_role","user_ids":["$asker"],"data":{"role_id":"$reader"}}`)
 		},
 		"by a file": func() {
-			w.importFile("admin", "assignments", "user,role\nasker@alpha.example,reader\n", 1)
+			got := w.imported("admin", "kind=assignments", csvFile, "user,role,expires_at\nasker@alpha.example,reader,2099-01-01T00:00:00Z\n")
+			require.Equal(t, "0 1 0 0", counts(got), "%s", got.body)
 		},
 	}
 	for name, give := range again {
@@ -41,7 +43,7 @@ func TestRequests_RevokedTakeOnlyWhatTheyGave(t *testing.T) {
 		require.Equal(t, "approved", w.approves(t, "lead", "$own").at("data.status"))
 		give()
 		require.Equal(t, http.StatusOK, w.decide("lead", "revoke", "$own").status)
-		require.Len(t, w.column(t, "SELECT id::text FROM sentinel.user_roles WHERE user_id = $1 AND expires_at IS NULL", w.ids["asker"]), 1, name)
+		require.Len(t, w.column(t, "SELECT id::text FROM sentinel.user_roles WHERE user_id = $1", w.ids["asker"]), 1, name)
 		require.Equal(t, http.StatusNoContent, w.do(request{as: "admin", method: http.MethodDelete, path: "/users/$asker/roles/$reader"}).status)
 	}
 }
@@ -106,4 +108,43 @@ func TestChains_AreNotOpenedByWhatIsAboveTheirNodes(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	got = w.do(request{as: "admin", method: http.MethodPost, path: "/resources/$box/move", body: `{"parent_id":"$open"}`})
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+}
+
+// A role that decides in a chain has no permission by which handing it out would
+// be judged. It is judged as if deciding were one: another account of one's own
+// must not approve what one asks for.
+func TestRequests_AreNotDecidedByWhomAnybodyMakesAnApprover(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.requests()
+	w.make("board", "admin", "", "/roles", `{"name":"board","is_assignable":false}`)
+	w.make("seniors", "admin", "", "/roles", `{"name":"senior","parent_role_id":"$board","priority":899}`)
+	w.make("members", "admin", "", "/groups", `{"name":"members"}`)
+	w.make("", "admin", "", "/groups/$members/roles", `{"role_ids":["$board"]}`)
+	w.levels("wrecks", "alpha", "wreck", "wreck:*", "escalation", `[{"level":1,"approvers":{"any_of":[{"role":"$board","min":1}]},"timeout_hours":24}]`)
+	w.make("staffing", "admin", "", "/roles", `{"name":"staffing","priority":500}`)
+	w.make("", "admin", "", "/roles/$staffing/permissions", `{"permissions":[{"name":"People","resource_type":"api","resource_path":"api/users","actions":["*"]},{"name":"Groups","resource_type":"api","resource_path":"api/groups","actions":["*"]},{"name":"Roles","resource_type":"api","resource_path":"api/roles","actions":["*"]}]}`)
+	w.person("staff", "admin", "", "ALPHA", `"$staffing"`)
+	w.make("puppets", "admin", "", "/roles", `{"name":"puppet"}`)
+	for _, c := range []request{
+		{method: http.MethodPost, path: "/users/$plain/roles", body: `{"role_id":"$board"}`},
+		{method: http.MethodPost, path: "/users/$plain/roles", body: `{"role_id":"$seniors"}`},
+		{method: http.MethodPost, path: "/users", body: `{"email":"puppet@alpha.example","roles":["$board"]}`},
+		{method: http.MethodPost, path: "/groups/$members/users", body: `{"user_ids":["$plain"]}`},
+		{method: http.MethodPost, path: "/groups/$east/roles", body: `{"role_ids":["$board"]}`},
+		{method: http.MethodPatch, path: "/groups/$east", body: `{"parent_group_id":"$members"}`},
+		{method: http.MethodPatch, path: "/roles/$puppets", body: `{"parent_role_id":"$board"}`},
+		{method: http.MethodPatch, path: "/roles/$board", body: `{"is_assignable":true}`},
+		{method: http.MethodPost, path: "/roles", body: `{"name":"strings","parent_role_id":"$board"}`},
+	} {
+		c.as = "staff"
+		got := w.do(c)
+		require.Equal(t, http.StatusForbidden, got.status, "%s %s %s: %s", c.method, c.path, c.body, got.body)
+		require.Contains(t, string(got.body), "decisions on requests as board")
+	}
+	got := w.do(request{as: "staff", method: http.MethodPost, path: "/users/bulk", body: `{"operation":"assign_role","user_ids":["$plain"],"data":{"role_id":"$board"}}`})
+	require.NotEqual(t, "1", fmt.Sprint(got.at("data.succeeded")), "%s", got.body)
+	require.Empty(t, w.column(t, "SELECT user_id::text FROM sentinel.user_roles WHERE role_id = $1", w.ids["board"]))
+	w.make("", "staff", "", "/users/$plain/roles", `{"role_id":"$leads"}`) // assignable, and of a lower priority
+	w.make("", "admin", "", "/users/$plain/roles", `{"role_id":"$board"}`)
 }

@@ -97,7 +97,7 @@ func TestAttack_NobodyGainsByASubtree(t *testing.T) {
 		"deleted with a workflow inside it": func(a *attack, box, _, deep uuid.UUID) {
 			a.withWorkflow(deep)
 			a.Permission(a.tenant, a.librarian, "page/*", "allow", "", "use")
-			a.keeps(a.mal, "page", "deep", "use", engine.NotEvaluated, a.remove(box))
+			a.keeps(a.mal, "page", "deep", "use", engine.WorkflowState, a.remove(box))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestAttack_NobodySlipsOutOfAWorkflow(t *testing.T) {
 			page := a.node("page", "page-1", nil)
 			a.withWorkflow(page)
 			a.Permission(a.tenant, a.librarian, "page/*", "allow", "", "use")
-			a.keeps(a.mal, "page", "page-1", "use", engine.NotEvaluated, a.update(page, set))
+			a.keeps(a.mal, "page", "page-1", "use", engine.WorkflowState, a.update(page, set))
 		})
 	}
 	t.Run("of an entity node", func(t *testing.T) {
