@@ -122,6 +122,25 @@ func requestAttacks() []requestAttack {
 			w.approves(t, "plain", "$later")
 			w.do(request{as: "admin", method: http.MethodDelete, path: "/groups/$ops/roles/$leads"})
 		}},
+		{"by a group that is switched on", func(t *testing.T, w *world) {
+			w.make("asleep", "admin", "", "/groups", `{"name":"asleep"}`)
+			w.do(request{as: "admin", method: http.MethodPatch, path: "/groups/$asleep", body: `{"is_active":false}`})
+			w.make("", "admin", "", "/groups/$asleep/users", `{"user_ids":["$plain"]}`)
+			w.make("", "admin", "", "/groups/$asleep/roles", `{"role_ids":["$leads"]}`)
+			w.ids["own"] = w.ask("asker", askFor("woken", "read", ""))
+			w.do(request{as: "admin", method: http.MethodPatch, path: "/groups/$asleep", body: `{"is_active":true}`})
+			w.refuses(t, "plain", "$own", http.StatusForbidden, http.StatusNotFound)
+			w.ids["later"] = w.ask("asker", askFor("woken-later", "read", ""))
+			w.approves(t, "plain", "$later")
+			w.do(request{as: "admin", method: http.MethodDelete, path: "/groups/$asleep"})
+		}},
+		{"by the delegate of somebody who was locked", func(t *testing.T, w *world) {
+			w.person("held", "admin", "", "ALPHA", `"$leads"`)
+			lend(w, "held", "plain", "loan")
+			w.ids["own"] = w.ask("asker", askFor("locked", "read", ""))
+			w.make("", "admin", "", "/users/$held/lock", `{"reason":"lost"}`)
+			w.refuses(t, "plain", "$own", http.StatusForbidden, http.StatusNotFound)
+		}},
 		{"by a role that comes to inherit the role", func(t *testing.T, w *world) {
 			w.make("helpers", "admin", "", "/roles", `{"name":"helper"}`)
 			w.make("", "admin", "", "/users/$plain/roles", `{"role_id":"$helpers"}`)

@@ -38,7 +38,7 @@ WITH RECURSIVE usable AS MATERIALIZED (
     WHERE b.kind = 'role'
     AND u.parent_role_id = b.node
     UNION ALL
-    SELECT 'group', g.id, gr.created_at
+    SELECT 'group', g.id, GREATEST(gr.created_at, g.updated_at)
     FROM sentinel.group_roles gr
     JOIN sentinel.groups g ON g.tenant_id = gr.tenant_id AND g.id = gr.group_id
     WHERE b.kind = 'role'

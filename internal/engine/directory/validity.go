@@ -33,10 +33,12 @@ func Writable(t time.Time) bool {
 	return year >= 0 && year <= 9999
 }
 
-// AssignedAgain lets an assignment that is there already be replaced.
+// AssignedAgain lets an assignment that is there already be replaced. It is by
+// an access request no longer, unless the new one is: revoking that takes only
+// what it gave.
 func AssignedAgain() clause.OnConflict {
 	return clause.OnConflict{
 		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "user_id"}, {Name: "role_id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at"}),
+		DoUpdates: clause.AssignmentColumns([]string{"valid_from", "expires_at", "is_active", "granted_by", "granted_by_tenant", "granted_at", "source_request_id"}),
 	}
 }

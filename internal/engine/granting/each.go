@@ -61,13 +61,17 @@ func (j *Judge) CheckEach(tx *db.Tx, changes []Change, has map[uuid.UUID][]strin
 	}
 	slices.Sort(nodes)
 	var dormant map[string][]string
+	var deciders deciders
 	if !j.admin {
 		var err error
 		if dormant, err = j.inactive(tx, slices.Compact(nodes)); err != nil {
 			return nil, err
 		}
+		if deciders, err = j.deciders(tx, Change{Handed: nodes}); err != nil {
+			return nil, err
+		}
 	}
-	e := each{Judge: j, dormant: dormant, operator: map[string]bool{}, touch: map[string][]string{}, hand: map[string][]string{}}
+	e := each{Judge: j, dormant: dormant, deciding: deciders, operator: map[string]bool{}, touch: map[string][]string{}, hand: map[string][]string{}}
 	out := make([]error, len(changes))
 	for i := range changes {
 		out[i] = e.judge(&changes[i], has[changes[i].Accounts[0]])
@@ -80,6 +84,8 @@ func (j *Judge) CheckEach(tx *db.Tx, changes []Change, has map[uuid.UUID][]strin
 type each struct {
 	*Judge
 	dormant map[string][]string
+	// deciding are the roles whose decisions the actor may not hand out.
+	deciding deciders
 	// operator says of a node whether it has super_admin; touch and hand are what
 	// the actor lacks to touch a holder of it, and to give it.
 	operator    map[string]bool
@@ -149,6 +155,7 @@ func (e *each) toHand(key string) []string {
 			if role.IsAssignable && role.Priority < e.priority {
 				continue
 			}
+			missing = append(missing, e.deciding.among(e.before, []string{rbac.Role(role.ID)})...)
 			for _, g := range e.before.Implied([]string{rbac.Role(role.ID)}) {
 				if !e.holds(g) {
 					missing = append(missing, Describe(g)...)

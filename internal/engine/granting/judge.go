@@ -63,7 +63,9 @@ type Judge struct {
 	operator bool
 	held     []*grants.Grant
 	priority int
-	before   *engine.Snapshot
+	// roles are those that the actor has, by whatever path.
+	roles  map[uuid.UUID]bool
+	before *engine.Snapshot
 	// own is what the actor's account had in this tenant, whatever its validity.
 	own []weighed
 	had administrators
@@ -83,7 +85,7 @@ func Begin(ctx context.Context, tx *db.Tx, now time.Time) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{tenant: tenant, actor: caller.UserID, graph: graph}
+	j := &Judge{tenant: tenant, actor: caller.UserID, graph: graph, roles: map[uuid.UUID]bool{}}
 	home, err := j.enter(tx, caller, now)
 	if err != nil {
 		return nil, err
@@ -124,6 +126,7 @@ func (j *Judge) enter(tx *db.Tx, caller *identity.Principal, now time.Time) (*en
 	}
 	for _, i := range home.Holds(subject, now) {
 		if role := home.RoleAt(i); role != nil {
+			j.roles[role.ID] = true
 			j.priority = max(j.priority, role.Priority)
 			j.operator = j.operator || role.IsSystem && role.Name == SuperAdmin && caller.HomeTenantID == identity.PlatformTenant
 			j.admin = j.admin || j.operator || role.IsSystem && role.Name == TenantAdmin
@@ -263,6 +266,10 @@ func (j *Judge) missing(tx *db.Tx, after *engine.Snapshot, accounts []uuid.UUID,
 	if !j.operator && j.touchesOperator(after, slices.Concat(direct, c.Handed)) {
 		return nil, refused([]string{SuperAdmin})
 	}
+	deciders, err := j.deciders(tx, c)
+	if err != nil {
+		return nil, err
+	}
 	// (a) every api permission that a touched account then has, or had.
 	for _, s := range []*engine.Snapshot{j.before, after} {
 		for _, g := range s.Implied(direct) {
@@ -273,8 +280,12 @@ func (j *Judge) missing(tx *db.Tx, after *engine.Snapshot, accounts []uuid.UUID,
 		for _, g := range s.Implied(c.Content) {
 			need(g)
 		}
+		missing = append(missing, deciders.among(s, c.Content)...)
 		for _, role := range s.EntryRoles(c.Handed) {
 			lower := role.IsAssignable && role.Priority < j.priority
+			if !lower {
+				missing = append(missing, deciders.among(s, []string{rbac.Role(role.ID)})...)
+			}
 			for _, g := range s.Implied([]string{rbac.Role(role.ID)}) {
 				if g.IsAPI() || !lower {
 					need(g)

@@ -26,14 +26,15 @@ import (
 // moves with everything below the node. Where a workflow limits the node, every
 // permission that reaches it is among them: its state decides what they grant.
 // So it is where one limits the entity node of its type, and where an approval
-// chain guards the node by its code, or opens by what its conditions read of it.
+// chain guards the node by its code, or opens by what its conditions read of it:
+// by the path, of what is below it too.
 func (j *Judge) NodeChange(tx *db.Tx, id uuid.UUID) (Change, error) {
 	return j.NodesChange(tx, []uuid.UUID{id})
 }
 
 // NodesChange is [Judge.NodeChange] of many nodes that are written together.
 func (j *Judge) NodesChange(tx *db.Tx, ids []uuid.UUID) (Change, error) {
-	return j.nodesChange(tx, "id = ANY(CAST(@ids AS uuid[]))", map[string]any{"ids": db.UUIDs(ids)})
+	return j.nodesChange(tx, ids, "id = ANY(CAST(@ids AS uuid[]))", map[string]any{"ids": db.UUIDs(ids)})
 }
 
 // SubtreeChange is [Judge.NodeChange] of a node and all below it, which are
@@ -46,10 +47,12 @@ func (j *Judge) SubtreeChange(tx *db.Tx, root uuid.UUID) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("read the line of a node: %w", err)
 	}
-	return j.nodesChange(tx, "lineage >= @top AND lineage < sentinel.lineage_end(@top)", map[string]any{"top": top.Lineage})
+	return j.nodesChange(tx, nil, "lineage >= @top AND lineage < sentinel.lineage_end(@top)", map[string]any{"top": top.Lineage})
 }
 
-func (j *Judge) nodesChange(tx *db.Tx, which string, args map[string]any) (Change, error) {
+// nodesChange is the change of the nodes that which selects. tops are those of
+// them that take what is below them along.
+func (j *Judge) nodesChange(tx *db.Tx, tops []uuid.UUID, which string, args map[string]any) (Change, error) {
 	args["tenant"] = j.tenant
 	var rows []struct {
 		Type            string
@@ -61,7 +64,7 @@ func (j *Judge) nodesChange(tx *db.Tx, which string, args map[string]any) (Chang
 	if err != nil {
 		return Change{}, fmt.Errorf("read nodes: %w", err)
 	}
-	n := nodes{above: map[uuid.UUID]bool{}, types: map[string]*nodesOfType{}}
+	n := nodes{tops: tops, above: map[uuid.UUID]bool{}, types: map[string]*nodesOfType{}}
 	for _, r := range rows {
 		n.stand(r.Lineage)
 		n.add(r.Type, r.Code, r.WorkflowEnabled)
@@ -101,6 +104,8 @@ type nodes struct {
 	// above are the nodes themselves, those above them, and the lines of the
 	// entity nodes of their types.
 	above map[uuid.UUID]bool
+	// tops are the nodes that take what is below them along to another path.
+	tops  []uuid.UUID
 	types map[string]*nodesOfType
 }
 
@@ -111,6 +116,9 @@ type nodesOfType struct {
 	// ones, too. So it is when a workflow limits the entity node, since it does not
 	// limit registered nodes.
 	limited bool
+	// moved is set when a chain opens nodes of the type by their path, and some are
+	// below what is written: every permission that may reach one depends on it.
+	moved bool
 	// instances is set when a workflow limits the entity node of the type, below
 	// which all instances are.
 	instances bool
@@ -161,7 +169,7 @@ func (n *nodes) concern(g *grants.Grant) bool {
 }
 
 func (t *nodesOfType) concern(g *grants.Grant) bool {
-	if t.instances {
+	if t.instances || t.moved {
 		return true
 	}
 	if g.Pattern.TypeWide() {

@@ -85,9 +85,8 @@ func (p *process) write(l letter, to []string) error {
 	if name == "" {
 		name = who.Email
 	}
-	text := strings.NewReplacer("{who}", mail.Line(name), "{what}", mail.Line(asked), "{tenant}", mail.Line(tenant.Name)).
+	text := strings.NewReplacer("{who}", mail.Line(name), "{what}", mail.Line(asked), "{tenant}", mail.Line(tenant.Name), "{link}", where).
 		Replace(strings.Join([]string{l.text, "{link}", signature}, "\n\n") + "\n")
-	text = strings.Replace(text, "{link}", where, 1)
 	for _, address := range to {
 		message := mail.Message{To: address, Subject: l.subject, Text: text}
 		p.letters = append(p.letters, func() { p.s.cfg.Outbox.Put(message) })

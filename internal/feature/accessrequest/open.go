@@ -16,6 +16,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/approval"
 	"github.com/sentinel-access/sentinel/internal/engine/audit"
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/crud"
@@ -128,8 +129,12 @@ func (a *ask) validate(now time.Time) (fields []fault.Field) {
 	if a.typ == forResource && d.ResourceID == "" {
 		add("request_details.resource_id", "must name a registered node, by its id or code")
 	}
-	if a.expires != nil && !a.expires.After(now) {
+	switch {
+	case a.expires == nil:
+	case !a.expires.After(now):
 		add("expires_at", "must be in the future")
+	case !directory.Writable(*a.expires):
+		add("expires_at", directory.Unwritable)
 	}
 	return fields
 }
@@ -308,7 +313,7 @@ func (s *Service) insert(ctx context.Context, w *change.Write, a *ask, c *models
 func (s *Service) find(w *change.Write, a *ask) (*models.ApprovalChain, error) {
 	name := ""
 	if a.typ == forRole {
-		role, err := requestable(w.Tx, *a.d.RoleID)
+		role, err := requestable(w.Tx, a.tenant, *a.d.RoleID)
 		if err != nil {
 			return nil, err
 		}

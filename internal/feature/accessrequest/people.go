@@ -127,8 +127,8 @@ func tiesTo(tx *db.Tx, m *models.AccessRequest, r *approval.Request, voters []ap
 	return tiesOf(tx, m.TenantID, joined(accounts), now)
 }
 
-// delegators returns the people for whom the account may decide at now: active
-// ones who have not handed on what they were lent themselves, since only their
+// delegators returns the people for whom the account may decide at now: those
+// who can act and have not handed on what they were lent themselves, since only their
 // own word is theirs to lend.
 func delegators(tx *db.Tx, tenant, account uuid.UUID, now time.Time) ([]uuid.UUID, error) {
 	var out []uuid.UUID
@@ -142,6 +142,7 @@ AND d.starts_at <= @now
 AND d.ends_at > @now
 AND u.is_active
 AND NOT u.is_service_account
+AND (u.locked_until IS NULL OR u.locked_until <= @now)
 GROUP BY d.from_user
 ORDER BY min(d.created_at), d.from_user`, map[string]any{"tenant": tenant, "account": account, "now": now}).Scan(&out).Error
 	if err != nil {

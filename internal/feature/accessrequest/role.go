@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/sentinel-access/sentinel/internal/engine/change"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
@@ -19,7 +18,7 @@ import (
 // requestable returns a role that can be asked for in the transaction's tenant:
 // an active one that the tenant can use and that may be handed out. super_admin
 // reaches beyond every tenant, and no chain of one gives it.
-func requestable(tx *db.Tx, id uuid.UUID) (*models.Role, error) {
+func requestable(tx *db.Tx, tenant, id uuid.UUID) (*models.Role, error) {
 	var role models.Role
 	err := tx.Raw("SELECT * FROM sentinel.usable_roles() WHERE id = ? AND is_active", id).Take(&role).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -31,7 +30,24 @@ func requestable(tx *db.Tx, id uuid.UUID) (*models.Role, error) {
 	if !role.IsAssignable || role.Type == "system" && role.Name == granting.SuperAdmin {
 		return nil, fault.Conflict("request_details.role_id", "This role is not handed out. Ask for another.")
 	}
-	return &role, nil
+	return &role, unambiguous(tx, tenant, &role)
+}
+
+// unambiguous refuses a role of a tenant above that another has the name of:
+// chains name roles, and whoever approves one by its name means the nearer.
+func unambiguous(tx *db.Tx, tenant uuid.UUID, role *models.Role) error {
+	if role.TenantID == tenant {
+		return nil
+	}
+	var others int64
+	err := tx.Raw("SELECT count(*) FROM sentinel.usable_roles() WHERE name = ? AND id <> ?", role.Name, role.ID).Scan(&others).Error
+	if err != nil {
+		return fmt.Errorf("count roles of one name: %w", err)
+	}
+	if others > 0 {
+		return fault.Conflict("request_details.role_id", "This role is a tenant's above, and another has the same name. Chains name roles, so that only the tenant's own can be asked for.")
+	}
+	return nil
 }
 
 // assigned returns the role as the account has it itself, nil if it has not or
@@ -62,7 +78,7 @@ func lacks(w *change.Write, a *ask, role *models.Role) error {
 // written to grant. An assignment that lasts longer stays as it is; one that
 // ends before is replaced.
 func (p *process) assign() error {
-	role, err := requestable(p.w.Tx, *p.d.RoleID)
+	role, err := requestable(p.w.Tx, p.m.TenantID, *p.d.RoleID)
 	if fault.Is(err, fault.NotFoundKind) || fault.Is(err, fault.ConflictKind) {
 		return fault.Conflict("", "The role that is asked for can no longer be given. Deny the request.").Because(err)
 	}
@@ -79,9 +95,7 @@ func (p *process) assign() error {
 	}
 	row := directory.Assignment(p.ctx, p.w, p.m.BeneficiaryID, role.ID, role.TenantID)
 	row.GrantedAt, row.ExpiresAt, row.SourceRequestID = p.now, end, &p.m.ID
-	again := directory.AssignedAgain()
-	again.DoUpdates = append(again.DoUpdates, clause.AssignmentColumns([]string{"source_request_id"})...)
-	if err := p.w.Clauses(again).Create(&row).Error; err != nil {
+	if err := p.w.Clauses(directory.AssignedAgain()).Create(&row).Error; err != nil {
 		return directory.RefusedRole(fmt.Errorf("assign role: %w", err))
 	}
 	return nil

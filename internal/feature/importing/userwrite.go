@@ -128,5 +128,6 @@ FROM import_stage
 ORDER BY n
 ON CONFLICT (tenant_id, user_id, role_id) DO UPDATE
 SET valid_from = excluded.valid_from, expires_at = excluded.expires_at, is_active = excluded.is_active,
-  granted_by = excluded.granted_by, granted_by_tenant = excluded.granted_by_tenant, granted_at = excluded.granted_at`)
+  granted_by = excluded.granted_by, granted_by_tenant = excluded.granted_by_tenant, granted_at = excluded.granted_at,
+  source_request_id = NULL`)
 }
