@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -76,4 +80,41 @@ func playApprovals(t *testing.T, url string) {
 	require.Equal(t, []string{
 		`"name":"Contracts"`, `"reason_code":"approval_required"`, `"status":"approved"`, `"reason_code":"granted_by_approval"`, `"status":"revoked"`,
 	}, said, "%s", out)
+}
+
+// TestApproval_ItsEndIsNotLostWithTheProcess kills the server while a request
+// waits. The next one ends it, once.
+func TestApproval_ItsEndIsNotLostWithTheProcess(t *testing.T) {
+	dir := reachable(t)
+	first := start(t, dir)
+	ends := time.Now().Add(4 * time.Second).UTC().Truncate(time.Second)
+	body := fmt.Sprintf(`{"request_type":"permission","request_details":{"resource_type":"sensitive_data","resource_id":"x","action":"read"},
+		"justification":"One look","expires_at":%q}`, ends.Format(time.RFC3339))
+	type request struct {
+		ID        string    `json:"id"`
+		Status    string    `json:"status"`
+		UpdatedAt time.Time `json:"updated_at"`
+	}
+	var opened, ended, later request
+	raw, err := (&remote{server: first.url, token: first.token(t)}).data(t.Context(), http.MethodPost, "/access-requests", []byte(body))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, &opened))
+	require.Equal(t, "pending", opened.Status)
+	require.Error(t, first.end(t, syscall.SIGKILL))
+
+	second := start(t, dir)
+	r := &remote{server: second.url, token: second.token(t)}
+	look := func(into *request) { require.NoError(t, r.get(t.Context(), "/access-requests/"+opened.ID, into)) }
+	// By the clock it is over at once; that it was written tells the job.
+	require.Eventually(t, func() bool {
+		look(&ended)
+		return ended.UpdatedAt.After(opened.UpdatedAt)
+	}, time.Minute, 100*time.Millisecond, "nobody ends it")
+	require.Equal(t, "expired", ended.Status)
+	require.False(t, ended.UpdatedAt.Before(ends))
+	require.Never(t, func() bool {
+		look(&later)
+		return !later.UpdatedAt.Equal(ended.UpdatedAt)
+	}, 2*time.Second, 200*time.Millisecond, "it is ended again")
+	require.NoError(t, second.end(t, syscall.SIGTERM))
 }

@@ -95,7 +95,9 @@ func TestChains_AreNotOpenedByWhatIsAboveTheirNodes(t *testing.T) {
 		return got.at("data.reason_code").(string)
 	}
 	for _, c := range [][2]string{
-		{"/resources/$box", `{"parent_id":"$open"}`}, {"/resources/$middle", `{"parent_id":"$open"}`}, {"/resources/$deep", `{"parent_id":"$open"}`},
+		{"/resources/$box", `{"parent_id":"$open"}`},
+		{"/resources/$middle", `{"parent_id":"$open"}`},
+		{"/resources/$deep", `{"parent_id":"$open"}`},
 		{"/resources/$box", `{"code":"open"}`},
 	} {
 		got := w.do(request{as: "gardener", method: http.MethodPatch, path: c[0], body: c[1]})
