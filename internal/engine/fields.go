@@ -7,9 +7,9 @@ import (
 
 // What a subject may do with a field.
 const (
-	hiddenField   = "hidden"
-	readableField = "read"
-	writableField = "write"
+	HiddenField   = "hidden"
+	ReadableField = "read"
+	WritableField = "write"
 )
 
 // The actions that say what of an instance may be read and written.
@@ -84,17 +84,17 @@ func named(dst []map[string]string, permissions []*grants.Grant) []map[string]st
 // that no permission names.
 func (v *visibility) of(f *field) string {
 	if !v.reads {
-		return hiddenField
+		return HiddenField
 	}
-	most := writableField
+	most := WritableField
 	for _, r := range v.restrictions {
-		if r.Field == f.name && (r.To == hiddenField || most == writableField) {
+		if r.Field == f.name && (r.To == HiddenField || most == WritableField) {
 			most = r.To
 		}
 	}
 	toRead, toWrite := said(v.readers, f.name), said(v.writers, f.name)
-	if most == hiddenField || toRead == hiddenField || toWrite == hiddenField {
-		return hiddenField
+	if most == HiddenField || toRead == HiddenField || toWrite == HiddenField {
+		return HiddenField
 	}
 	if toRead == "" {
 		toRead = f.ceiling
@@ -103,12 +103,12 @@ func (v *visibility) of(f *field) string {
 		toWrite = f.ceiling
 	}
 	switch {
-	case v.writes && toWrite == writableField && most == writableField:
-		return writableField
-	case toRead == readableField || toRead == writableField:
-		return readableField
+	case v.writes && toWrite == WritableField && most == WritableField:
+		return WritableField
+	case toRead == ReadableField || toRead == WritableField:
+		return ReadableField
 	default:
-		return hiddenField
+		return HiddenField
 	}
 }
 
@@ -118,9 +118,9 @@ func said(permissions []map[string]string, name string) string {
 	together := ""
 	for _, fields := range permissions {
 		switch to := fields[name]; {
-		case to == hiddenField:
-			return hiddenField
-		case to == writableField || together == "":
+		case to == HiddenField:
+			return HiddenField
+		case to == WritableField || together == "":
 			together = to
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/approval"
 	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/pattern"
 )
 
 // approve says whether the chains that guard the resource, and those that
@@ -63,7 +64,7 @@ func (x *inquiry) guard() *approval.Chain {
 	if x.q.Type == grants.APIType {
 		return nil
 	}
-	for _, typ := range [...]string{x.q.Type, anyType} {
+	for _, typ := range [...]string{x.q.Type, pattern.AnyType} {
 		for _, c := range x.s.guards[typ] {
 			if c.Matches(x.q.Type, x.target.ID) {
 				return c
@@ -72,9 +73,6 @@ func (x *inquiry) guard() *approval.Chain {
 	}
 	return nil
 }
-
-// anyType as the type of a chain stands for every type but api.
-const anyType = "*"
 
 // opens reports whether an approval, or the chain's own conditions, open a chain.
 // If not, the answer waits for that chain.

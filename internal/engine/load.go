@@ -266,8 +266,8 @@ func fieldsOf(raw json.RawMessage) (map[string]string, error) {
 	out := make(map[string]string, len(members))
 	for name, value := range members {
 		to, _ := value.(string)
-		if to != readableField && to != writableField {
-			to = hiddenField
+		if to != ReadableField && to != WritableField {
+			to = HiddenField
 		}
 		out[name] = to
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 )
 
-// everyRole in a list of a workflow's roles stands for everybody.
-const everyRole = "*"
+// EveryRole in a list of the roles of a workflow stands for everybody.
+const EveryRole = "*"
 
 // workflow limits what may be done in a state of a node.
 type workflow struct {
@@ -41,7 +41,7 @@ func parseWorkflow(raw json.RawMessage, graph *rbac.Graph) *workflow {
 		for action, roles := range actions {
 			var a allowance
 			for _, role := range roles {
-				if role == everyRole {
+				if role == EveryRole {
 					a.everyone = true
 				} else if at, ok := graph.Index(role); ok {
 					a.roles = append(a.roles, at)

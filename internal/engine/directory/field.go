@@ -25,9 +25,9 @@ const (
 // The visibilities that a field can have where no permission names it, from the
 // least to the most.
 const (
-	HiddenField   = "hidden"
-	ReadableField = "read"
-	WritableField = "write"
+	HiddenField   = engine.HiddenField
+	ReadableField = engine.ReadableField
+	WritableField = engine.WritableField
 )
 
 // FieldSpec is a field definition as callers write it.

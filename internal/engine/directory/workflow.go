@@ -16,7 +16,7 @@ import (
 )
 
 // EveryRole in a list of a workflow's state_actions stands for every role.
-const EveryRole = "*"
+const EveryRole = engine.EveryRole
 
 // maxWorkflow bounds the states of a workflow, the actions of a state and the
 // roles of an action.

@@ -43,14 +43,18 @@ type Proofs struct {
 type proof struct {
 	tenant, user, chain, node uuid.UUID
 	typ, resource, action     string
-	// state is the digest of the chain as it stands.
-	state [sha256.Size]byte
+	// name, mode and the digest of the levels are the chain as it stands.
+	name   string
+	mode   approval.Mode
+	levels [sha256.Size]byte
 }
 
-// proofRow is a row to be written.
+// proofRow is a row to be written. What it says is made when it is: most answers
+// have theirs already.
 type proofRow struct {
 	key      proof
 	at       time.Time
+	chain    *approval.Chain
 	details  models.JSON
 	snapshot models.JSON
 }
@@ -60,13 +64,14 @@ func (p *Proofs) Record(ctx context.Context, opened []engine.AutoApproval) error
 	var rows []*proofRow
 	seen := map[proof]bool{}
 	for i := range opened {
-		row, err := newProof(&opened[i])
-		if err != nil {
+		row := newProof(&opened[i])
+		if seen[row.key] || p.knows(row) {
+			continue
+		}
+		if err := row.fill(); err != nil {
 			return err
 		}
-		if !seen[row.key] && !p.knows(row) {
-			seen[row.key], rows = true, append(rows, row)
-		}
+		seen[row.key], rows = true, append(rows, row)
 	}
 	if rows == nil {
 		return nil
@@ -82,30 +87,34 @@ func (p *Proofs) Record(ctx context.Context, opened []engine.AutoApproval) error
 	return nil
 }
 
-func newProof(a *engine.AutoApproval) (*proofRow, error) {
-	levels, wrong := approval.ParseLevels(a.Chain.RawLevels, approval.DefaultTimeoutHours, "approval_levels")
-	if wrong != nil {
-		return nil, fmt.Errorf("approval chain %s: %s %s", a.Chain.ID, wrong[0].Path, wrong[0].Message)
-	}
-	snapshot, err := (&approval.Snapshot{ID: a.Chain.ID, Name: a.Chain.Name, Mode: a.Chain.Mode, Levels: levels}).JSON()
-	if err != nil {
-		return nil, err
-	}
-	details := approval.Details{Asked: approval.Asked{ResourceType: a.Type, ResourceID: a.ResourceID, Action: a.Action}}
-	if a.Node != uuid.Nil {
-		details.NodeID = &a.Node
-	}
-	raw, err := json.Marshal(details)
-	if err != nil {
-		return nil, fmt.Errorf("encode an automatic approval: %w", err)
-	}
+func newProof(a *engine.AutoApproval) *proofRow {
 	return &proofRow{
 		key: proof{
 			tenant: a.TenantID, user: a.UserID, chain: a.Chain.ID, node: a.Node, typ: a.Type, resource: a.ResourceID, action: a.Action,
-			state: sha256.Sum256(snapshot),
+			name: a.Chain.Name, mode: a.Chain.Mode, levels: sha256.Sum256(a.Chain.RawLevels),
 		},
-		at: a.At, details: raw, snapshot: snapshot,
-	}, nil
+		at: a.At, chain: a.Chain,
+	}
+}
+
+// fill makes what the row says.
+func (r *proofRow) fill() error {
+	levels, wrong := approval.ParseLevels(r.chain.RawLevels, approval.DefaultTimeoutHours, "approval_levels")
+	if wrong != nil {
+		return fmt.Errorf("approval chain %s: %s %s", r.chain.ID, wrong[0].Path, wrong[0].Message)
+	}
+	var err error
+	if r.snapshot, err = (&approval.Snapshot{ID: r.chain.ID, Name: r.chain.Name, Mode: r.chain.Mode, Levels: levels}).JSON(); err != nil {
+		return err
+	}
+	details := approval.Details{Asked: approval.Asked{ResourceType: r.key.typ, ResourceID: r.key.resource, Action: r.key.action}}
+	if r.key.node != uuid.Nil {
+		details.NodeID = &r.key.node
+	}
+	if r.details, err = json.Marshal(details); err != nil {
+		return fmt.Errorf("encode an automatic approval: %w", err)
+	}
+	return nil
 }
 
 // knows reports whether a row of the last hour stands for it already.
