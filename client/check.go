@@ -172,7 +172,7 @@ func (c *Client) checkBatch(ctx context.Context, questions []Question, places []
 	if err != nil {
 		return err
 	}
-	body := BatchCheckPermissionsJSONRequestBody{UserID: user, Checks: make([]DecisionCheck, len(places))}
+	body := BatchCheckPermissionsJSONRequestBody{UserID: user, Checks: make([]Check, len(places))}
 	for i, place := range places {
 		if questions[place].Justification != "" {
 			return errors.New("a question with a Justification is asked alone: see Check")
@@ -212,12 +212,12 @@ func (q *Question) user() (*uuid.UUID, error) {
 
 // check is the question as it is sent. JSON holds UTF-8 alone: whatever else an
 // id holds would reach the server as another id.
-func (q *Question) check() (DecisionCheck, error) {
+func (q *Question) check() (Check, error) {
 	if !utf8.ValidString(q.Action) || !utf8.ValidString(q.Type) || !utf8.ValidString(q.ID) {
-		return DecisionCheck{}, errors.New("the question's Action, Type and ID must be valid UTF-8")
+		return Check{}, errors.New("the question's Action, Type and ID must be valid UTF-8")
 	}
-	check := DecisionCheck{Action: q.Action, ActionProperties: q.ActionProperties, Context: q.Context}
-	check.Resource = DecisionResource{Type: q.Type, Attributes: q.Attributes}
+	check := Check{Action: q.Action, ActionProperties: q.ActionProperties, Context: q.Context}
+	check.Resource = CheckResource{Type: q.Type, Attributes: q.Attributes}
 	if q.ID != "" {
 		check.Resource.ID = &q.ID
 	}

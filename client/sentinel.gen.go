@@ -1236,6 +1236,28 @@ type ChainInput struct {
 // ChainInputMode gate: a permission and an approval. escalation: a permission or an approval.
 type ChainInputMode string
 
+// Check defines model for Check.
+type Check struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context  map[string]interface{} `json:"context,omitempty"`
+	Resource CheckResource          `json:"resource"`
+}
+
+// CheckResource defines model for CheckResource.
+type CheckResource struct {
+	// Attributes What the caller knows of the instance. Needs execute on api/decisions. Stored attributes of a registered node win.
+	Attributes map[string]interface{} `json:"attributes,omitempty"`
+
+	// ID The instance as the application knows it, or the id or code of a registered node. Without it the question is about the type, as before a create.
+	ID   *string `json:"id,omitempty"`
+	Type string  `json:"type"`
+}
+
 // ClientTokenServiceAccount defines model for ClientTokenServiceAccount.
 type ClientTokenServiceAccount struct {
 	ID     openapi_types.UUID `json:"id"`
@@ -1356,18 +1378,6 @@ type DecisionAnswersEnvelope struct {
 	Meta Meta            `json:"meta"`
 }
 
-// DecisionCheck defines model for DecisionCheck.
-type DecisionCheck struct {
-	Action string `json:"action"`
-
-	// ActionProperties Needs execute on api/decisions.
-	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
-
-	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
-	Context  map[string]interface{} `json:"context,omitempty"`
-	Resource DecisionResource       `json:"resource"`
-}
-
 // DecisionEffective defines model for DecisionEffective.
 type DecisionEffective struct {
 	// Actions * stands for every action.
@@ -1428,16 +1438,6 @@ type DecisionFields struct {
 type DecisionFieldsEnvelope struct {
 	Data DecisionFields `json:"data"`
 	Meta Meta           `json:"meta"`
-}
-
-// DecisionResource defines model for DecisionResource.
-type DecisionResource struct {
-	// Attributes What the caller knows of the instance. Needs execute on api/decisions. Stored attributes of a registered node win.
-	Attributes map[string]interface{} `json:"attributes,omitempty"`
-
-	// ID The instance as the application knows it, or the id or code of a registered node. Without it the question is about the type, as before a create.
-	ID   *string `json:"id,omitempty"`
-	Type string  `json:"type"`
 }
 
 // FieldBulk defines model for FieldBulk.
@@ -2433,7 +2433,7 @@ type PermissionEffect string
 
 // PermissionBatchCheckRequest defines model for PermissionBatchCheckRequest.
 type PermissionBatchCheckRequest struct {
-	Checks []DecisionCheck `json:"checks"`
+	Checks []Check `json:"checks"`
 
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`
@@ -2450,8 +2450,8 @@ type PermissionCheckRequest struct {
 	Context map[string]interface{} `json:"context,omitempty"`
 
 	// Justification Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only.
-	Justification *string          `json:"justification,omitempty"`
-	Resource      DecisionResource `json:"resource"`
+	Justification *string       `json:"justification,omitempty"`
+	Resource      CheckResource `json:"resource"`
 
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/approval"
+	"github.com/sentinel-access/sentinel/internal/engine/asking"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
 )
 
@@ -34,7 +35,7 @@ type Answer struct {
 	Stale              bool                         `json:"stale,omitempty"`
 }
 
-func (a *asker) answer(d *engine.Decision) *Answer {
+func view(caller *asking.Caller, d *engine.Decision) *Answer {
 	out := &Answer{
 		Allowed: d.Allowed, DecisionID: d.ID, ReasonCode: string(d.Code), Obligations: d.Obligations, FieldPermissions: d.Fields,
 		RequiresApproval: d.Code == engine.ApprovalRequired, ApprovalRequestID: d.RequestID, AutoApproved: d.AutoApproved,
@@ -42,7 +43,7 @@ func (a *asker) answer(d *engine.Decision) *Answer {
 	if d.Chain != nil {
 		out.ApprovalChainID, out.ApprovalLevels = &d.Chain.ID, levels(d.Chain)
 	}
-	if !a.trusted {
+	if !caller.Trusted {
 		out.Obligations = unsigned(d.Obligations)
 		return out
 	}

@@ -1,15 +1,15 @@
-// Package decision owns the calls that ask who may do what. It decides who may
-// ask what about whom, and leaves the answer to the engine.
+// Package decision owns the calls that ask who may do what. Who may ask what
+// about whom is package asking's, and the answer the engine's.
 package decision
 
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/engine/asking"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
@@ -46,46 +46,31 @@ func (s *Service) Register(api *httpapi.Server) {
 	}, s.effective)
 }
 
-// Resource is what a question is about.
-type Resource struct {
-	Type       string         `json:"type" minLength:"1" maxLength:"100"`
-	ID         string         `json:"id,omitempty" doc:"The instance as the application knows it, or the id or code of a registered node. Without it the question is about the type, as before a create."`
-	Attributes httpapi.Object `json:"attributes,omitempty" doc:"What the caller knows of the instance. Needs execute on api/decisions. Stored attributes of a registered node win."`
-}
-
-// Check is one question.
-type Check struct {
-	Resource         Resource       `json:"resource"`
-	Action           string         `json:"action" minLength:"1" maxLength:"100"`
-	ActionProperties httpapi.Object `json:"action_properties,omitempty" doc:"Needs execute on api/decisions."`
-	Context          httpapi.Object `json:"context,omitempty" doc:"Of the request: time, ip, anything else. Needs execute on api/decisions."`
-}
-
 // CheckIn asks one question.
 type CheckIn struct {
 	Body struct {
 		UserID *uuid.UUID `json:"user_id,omitempty" doc:"The subject. Default: the caller."`
-		Check
+		asking.Check
 		Justification *string `json:"justification,omitempty" minLength:"1" maxLength:"4000" doc:"Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only."`
 	}
 }
 
 func (s *Service) check(ctx context.Context, in *CheckIn) (*Answer, error) {
-	asker, err := s.asker(ctx, in.Body.UserID)
+	caller, err := asking.About(ctx, s.Engine, in.Body.UserID)
 	if err != nil {
 		return nil, err
 	}
 	if in.Body.Justification != nil {
-		if err := asker.mayJustify(ctx); err != nil {
+		if err := mayJustify(ctx, caller); err != nil {
 			return nil, err
 		}
 	}
-	q, err := asker.question(&in.Body.Check, "")
+	q, err := caller.Question(&in.Body.Check, "")
 	if err != nil {
 		return nil, err
 	}
 	d := s.Engine.Decide(ctx, q)
-	if d.Code == engine.SubjectUnknown && asker.named {
+	if d.Code == engine.SubjectUnknown && caller.Named {
 		return nil, fault.NotFound("user")
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", d.Revision)
@@ -98,14 +83,14 @@ func (s *Service) check(ctx context.Context, in *CheckIn) (*Answer, error) {
 		opened.RequestID = &request
 		d = &opened
 	}
-	return asker.answer(d), nil
+	return view(caller, d), nil
 }
 
 // BatchIn asks many questions about one subject.
 type BatchIn struct {
 	Body struct {
-		UserID *uuid.UUID `json:"user_id,omitempty" doc:"The subject. Default: the caller."`
-		Checks []Check    `json:"checks" minItems:"1" maxItems:"1000"`
+		UserID *uuid.UUID     `json:"user_id,omitempty" doc:"The subject. Default: the caller."`
+		Checks []asking.Check `json:"checks" minItems:"1" maxItems:"1000"`
 	}
 }
 
@@ -118,14 +103,14 @@ func (s *Service) batch(ctx context.Context, in *BatchIn) (*Answers, error) {
 	if err := httpapi.Charge(ctx, len(in.Body.Checks)); err != nil {
 		return nil, err
 	}
-	asker, err := s.asker(ctx, in.Body.UserID)
+	caller, err := asking.About(ctx, s.Engine, in.Body.UserID)
 	if err != nil {
 		return nil, err
 	}
 	questions := make([]*engine.Question, len(in.Body.Checks))
 	var fields []fault.Field
 	for i := range in.Body.Checks {
-		q, err := asker.question(&in.Body.Checks[i], fmt.Sprintf("checks[%d].", i))
+		q, err := caller.Question(&in.Body.Checks[i], fmt.Sprintf("checks[%d].", i))
 		if f, ok := err.(*fault.Error); ok && f.Kind == fault.Validation { //nolint:errorlint // made right here
 			fields = append(fields, f.Fields...)
 			continue
@@ -141,83 +126,23 @@ func (s *Service) batch(ctx context.Context, in *BatchIn) (*Answers, error) {
 	decisions := s.Engine.DecideAll(ctx, questions)
 	out := &Answers{Results: make([]Answer, len(decisions))}
 	for i, d := range decisions {
-		if d.Code == engine.SubjectUnknown && asker.named {
+		if d.Code == engine.SubjectUnknown && caller.Named {
 			return nil, fault.NotFound("user")
 		}
-		out.Results[i] = *asker.answer(d)
+		out.Results[i] = *view(caller, d)
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", decisions[0].Revision)
 	return out, nil
 }
 
-// asker is a caller with what they are trusted to say.
-type asker struct {
-	tenant uuid.UUID
-	user   uuid.UUID
-	// trusted callers hold execute on api/decisions: enforcement points.
-	trusted bool
-	// named is set when the question names a subject.
-	named bool
-	// own is set when the subject is the caller, in the caller's own tenant.
-	own bool
-}
-
-func (s *Service) asker(ctx context.Context, user *uuid.UUID) (*asker, error) {
-	p, _ := identity.PrincipalFrom(ctx)
-	tenant, _ := identity.TenantFrom(ctx)
-	a := &asker{tenant: tenant, user: p.UserID}
-	a.trusted = s.Engine.Trusts(ctx, p.HomeTenantID, p.UserID, "decisions", "execute")
-	if user != nil {
-		a.user, a.named = *user, true
-	}
-	a.own = a.user == p.UserID && tenant == p.HomeTenantID
-	if !a.own && !a.trusted {
-		return nil, required("api/decisions:execute", "Asking about another subject needs execute on api/decisions.")
-	}
-	return a, nil
-}
-
 // mayJustify refuses a justification that would open a request in another's name,
 // or with a token that is there for other things.
-func (a *asker) mayJustify(ctx context.Context) error {
-	if !a.own {
+func mayJustify(ctx context.Context, caller *asking.Caller) error {
+	if !caller.Own {
 		return fault.New(fault.Denied, "A justification is the subject's own to give. Ask without, or open an access request for them.")
 	}
 	if p, _ := identity.PrincipalFrom(ctx); p.IsScoped() {
 		return fault.New(fault.Denied, "The scope of this token does not include opening access requests. Ask without a justification, or use a token without a scope.")
 	}
 	return nil
-}
-
-func required(permission, message string) error {
-	return &fault.Error{Kind: fault.Denied, Message: message, Details: map[string]any{"required_permission": permission}}
-}
-
-func (a *asker) question(c *Check, prefix string) (*engine.Question, error) {
-	if !a.trusted {
-		var given []string
-		for _, m := range []struct {
-			name string
-			set  bool
-		}{
-			{"resource.attributes", c.Resource.Attributes != nil},
-			{"action_properties", c.ActionProperties != nil},
-			{"context", c.Context != nil},
-		} {
-			if m.set {
-				given = append(given, prefix+m.name)
-			}
-		}
-		if given != nil {
-			return nil, required("api/decisions:execute", "Supplying "+strings.Join(given, ", ")+" needs execute on api/decisions. Ask without.")
-		}
-	}
-	q := &engine.Question{
-		TenantID: a.tenant, UserID: a.user, Type: c.Resource.Type, ID: c.Resource.ID, Attributes: c.Resource.Attributes,
-		Action: c.Action, ActionProperties: c.ActionProperties, Context: c.Context,
-	}
-	if err := q.Validate(prefix); err != nil {
-		return nil, err
-	}
-	return q, nil
 }

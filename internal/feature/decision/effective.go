@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sentinel-access/sentinel/internal/engine/asking"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/identity"
@@ -42,7 +43,7 @@ func (s *Service) effective(ctx context.Context, in *EffectiveIn) (page httpapi.
 	p, _ := identity.PrincipalFrom(ctx)
 	tenant, _ := identity.TenantFrom(ctx)
 	if (in.ID != p.UserID || tenant != p.HomeTenantID) && !s.Engine.Permits(ctx, p.HomeTenantID, p.UserID, "users", "read") {
-		return page, required("api/users:read", "Reading what another user may do needs read on api/users.")
+		return page, asking.Required("api/users:read", "Reading what another user may do needs read on api/users.")
 	}
 	list, ok, err := s.Engine.Effective(ctx, tenant, in.ID)
 	if err != nil {

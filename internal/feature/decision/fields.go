@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/engine/asking"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
@@ -39,17 +40,17 @@ type Fields struct {
 }
 
 func (s *Service) fields(ctx context.Context, in *FieldsIn) (*Fields, error) {
-	asker, err := s.asker(ctx, in.UserID.Ptr())
+	caller, err := asking.About(ctx, s.Engine, in.UserID.Ptr())
 	if err != nil {
 		return nil, err
 	}
-	q := &engine.Question{TenantID: asker.tenant, UserID: asker.user, Type: in.EntityType, ID: in.EntityID, Action: readAction}
+	q := &engine.Question{TenantID: caller.Tenant, UserID: caller.User, Type: in.EntityType, ID: in.EntityID, Action: readAction}
 	names, err := in.check(q)
 	if err != nil {
 		return nil, err
 	}
 	d := s.Engine.Decide(ctx, q)
-	if d.Code == engine.SubjectUnknown && asker.named {
+	if d.Code == engine.SubjectUnknown && caller.Named {
 		return nil, fault.NotFound("user")
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", d.Revision)

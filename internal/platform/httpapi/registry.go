@@ -107,7 +107,7 @@ func implements(t, iface reflect.Type) bool {
 
 // hidden are packages that say where code is, and nothing about the thing that
 // is named.
-var hidden = []string{"httpapi", "fault", "models", "engine", "directory", "crypto"}
+var hidden = []string{"httpapi", "fault", "models", "engine", "directory", "asking", "crypto"}
 
 // schemaName makes role.Role "Role", role.CreateBody "RoleCreateBody" and
 // Envelope[role.Role] "RoleEnvelope". With full it names every package, to tell

@@ -1,0 +1,89 @@
+// Package filter turns what must hold of a row into a condition that a data
+// store selects rows by: parameterised SQL for PostgreSQL, or UCAST. It owns the
+// form of such conditions and their translation; it knows neither permissions
+// nor subjects.
+//
+// Everything in it errs on one side: a test passes only if it surely holds. So
+// there is no negation but inside tests, and what is missing, null or of another
+// kind passes none.
+package filter
+
+import "fmt"
+
+// Expr is what must hold of a row: an [All], an [Any] or a [*Test].
+type Expr interface{ expr() }
+
+// All holds if each of its parts does. The empty All holds of every row.
+type All []Expr
+
+// Any holds if one of its parts does. The empty Any holds of no row.
+type Any []Expr
+
+// Field is a value of the row.
+type Field struct {
+	// ID is set for the row's id, as questions name it; Key is empty then.
+	ID bool
+	// Key is the path below the row's attributes, as conditions have it: tried
+	// whole before it is split at a dot.
+	Key string
+}
+
+// Op is how a test compares.
+type Op string
+
+// The operators. Those on lists, and Contains on a list, compare its members.
+const (
+	// Eq is: equal to one of Values, which is one or many. A nil among them asks
+	// whether the field is an explicit null.
+	Eq Op = "eq"
+	// Lt to Gte compare numbers, or RFC 3339 times, with the one value.
+	Lt  Op = "lt"
+	Lte Op = "lte"
+	Gt  Op = "gt"
+	Gte Op = "gte"
+	// Prefix, Suffix and Contains are of strings; Contains is also: the field is a
+	// list that has the one value.
+	Prefix   Op = "prefix"
+	Suffix   Op = "suffix"
+	Contains Op = "contains"
+	// ContainsAll and ContainsAny: the field is a list that has all, or one, of
+	// Values.
+	ContainsAll Op = "contains_all"
+	ContainsAny Op = "contains_any"
+	// Within and Overlaps are of a field that is a list: each, or one, of its
+	// members is among Values.
+	Within   Op = "within"
+	Overlaps Op = "overlaps"
+	// Exists: the field is there and not null.
+	Exists Op = "exists"
+	// Glob: the field is a string that matches the one value, a glob in the syntax
+	// that package pattern normalises to, "/" between segments.
+	Glob Op = "glob"
+)
+
+// Test compares one field of the row. It passes only if the field is there and of
+// the kind that the comparison needs; a negated one only if it then surely does
+// not hold. Exists is the exception: negated, it passes for what is missing.
+type Test struct {
+	Op      Op
+	Field   Field
+	Negated bool
+	// Values are strings, booleans, json.Number and nil.
+	Values []any
+	// Other is another field of the row, in place of Values.
+	Other *Field
+}
+
+func (All) expr()   {}
+func (Any) expr()   {}
+func (*Test) expr() {}
+
+// Untranslatable says that a condition cannot be stated about rows.
+type Untranslatable struct {
+	// Path is the attribute, or the part of a decision, that stands in the way.
+	Path string
+	// Why in words for whoever wrote the condition.
+	Why string
+}
+
+func (u *Untranslatable) Error() string { return fmt.Sprintf("%s: %s", u.Path, u.Why) }
