@@ -55,6 +55,11 @@ func newTable(t testing.TB, rows []record) *table {
 	conn, err := pgx.Connect(t.Context(), d.OwnerURL)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	// The answer may depend on no setting of the session.
+	for _, setting := range []string{"TimeZone = 'Asia/Kolkata'", "DateStyle = 'German, DMY'", "standard_conforming_strings = off", "extra_float_digits = 0"} {
+		_, err = conn.Exec(t.Context(), "SET "+setting)
+		require.NoError(t, err)
+	}
 	_, err = conn.Exec(t.Context(), `
 		CREATE TYPE public.kinds AS ENUM ('a', 'ab', 'b');
 		CREATE TABLE public.rows (n int PRIMARY KEY, id text, uid uuid, num bigint, attributes jsonb, name varchar(2000), kind public.kinds, rank int, score numeric, open boolean, due date,
