@@ -1,22 +1,23 @@
 package engine
 
 import (
+	"strings"
+
+	"github.com/sentinel-access/sentinel/internal/engine/filter"
 	"github.com/sentinel-access/sentinel/models"
 )
 
-// FieldColumn is where the rows of a type hold a field.
-type FieldColumn struct {
-	Name, DataType string
-	// Place is a column, or the path in one that holds documents, with dots.
-	Place string
-}
-
-// columns are those of the fields that are defined for a type.
-func (s *Snapshot) columns(typ string) []FieldColumn {
-	defined := s.fields[typ]
-	out := make([]FieldColumn, len(defined))
-	for i := range defined {
-		out[i] = FieldColumn{Name: defined[i].name, DataType: defined[i].dataType, Place: defined[i].place}
+// places are where the rows of a type hold the fields that are defined for it.
+func (s *Snapshot) places(typ string) map[string]filter.Place {
+	out := map[string]filter.Place{}
+	for i := range s.fields[typ] {
+		f := &s.fields[typ][i]
+		column, path, inside := strings.Cut(f.place, ".")
+		place := filter.Place{Column: column, Type: filter.Type(f.dataType)}
+		if inside {
+			place.Path = strings.Split(path, ".")
+		}
+		out[f.name] = place
 	}
 	return out
 }

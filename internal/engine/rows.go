@@ -34,8 +34,8 @@ type RowFilter struct {
 	// NamesDenied is set when Expr names registered nodes on which the subject may
 	// not act at all.
 	NamesDenied bool
-	// Columns are where the fields that are defined for the type are stored.
-	Columns []FieldColumn
+	// Places are where rows hold the fields that are defined for the type.
+	Places map[string]filter.Place
 	// Revision and TTL are as those of a [Decision].
 	Revision string
 	TTL      int
@@ -88,7 +88,7 @@ func (s *Snapshot) Filter(ctx context.Context, q *Question, subject *Subject, no
 // filter takes the steps for all rows at once.
 func (d *Decision) filter(ctx context.Context, subject *Subject, a asking) (*RowFilter, error) {
 	s, q := d.snapshot, d.question
-	out := &RowFilter{Expr: filter.Any{}, Columns: s.columns(q.Type)}
+	out := &RowFilter{Expr: filter.Any{}, Places: s.places(q.Type)}
 	if out.Code = s.refuses(subject, d.now); out.Code != "" {
 		return out, nil
 	}
