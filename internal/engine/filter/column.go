@@ -323,7 +323,7 @@ func globTokens(glob string) (tokens []globToken, ok bool) {
 				stars, i = 2, i+1
 			}
 			tokens = append(tokens, globToken{stars: stars})
-		case strings.IndexByte("?[]{}!", c) >= 0:
+		case strings.IndexByte("?[]{}", c) >= 0:
 			return nil, false
 		default:
 			literal.WriteByte(c)
