@@ -42,9 +42,10 @@ func facts(t testing.TB) *policy.Facts {
 	return &policy.Facts{
 		Question: policy.Question{
 			UserID: ada, Type: "vessel", ID: "mv-aurora", Action: "read",
-			Attributes:       map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"},
-			ActionProperties: map[string]any{"amount": json.Number("9007199254740993")},
-			Context:          map[string]any{"ip": "10.0.0.1"},
+			Attributes:        map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"},
+			ActionProperties:  map[string]any{"amount": json.Number("9007199254740993")},
+			Context:           map[string]any{"ip": "10.0.0.1"},
+			SubjectAttributes: map[string]any{"clearance": json.Number("9"), "rank": "mate"}, SubjectOverrides: map[string]any{"team": nil},
 		},
 		Subject: policy.SubjectFacts{
 			ID: ada, Email: "ada@acme.example", Username: "ada", ExternalID: "x1", IsServiceAccount: true,
@@ -209,14 +210,18 @@ obligations contains {"input": input, "lib": {"subject": lib.subject, "resource"
 	seen := got.Obligations[0]
 	require.Equal(t, map[string]any{
 		"user_id": ada, "action": "read",
-		"resource":          map[string]any{"type": "vessel", "id": "mv-aurora", "attributes": map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"}},
-		"action_properties": map[string]any{"amount": json.Number("9007199254740993")},
-		"context":           map[string]any{"ip": "10.0.0.1"},
+		"resource":           map[string]any{"type": "vessel", "id": "mv-aurora", "attributes": map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"}},
+		"action_properties":  map[string]any{"amount": json.Number("9007199254740993")},
+		"context":            map[string]any{"ip": "10.0.0.1"},
+		"subject_attributes": map[string]any{"clearance": json.Number("9"), "rank": "mate"}, "subject_overrides": map[string]any{"team": nil},
 	}, seen["input"])
+	f := facts(t)
+	f.Question.Action = "read"
+	require.Equal(t, f.Question.Input(), seen["input"], "the library reads the same")
 	require.Equal(t, map[string]any{
 		"subject": map[string]any{
 			"id": ada, "email": "ada@acme.example", "username": "ada", "external_id": "x1", "is_service_account": true,
-			"attributes": map[string]any{"clearance": json.Number("3")}, "roles": []any{"inspector", "viewer"},
+			"attributes": map[string]any{"clearance": json.Number("3"), "rank": "mate", "team": nil}, "roles": []any{"inspector", "viewer"},
 		},
 		"resource": map[string]any{
 			"id": "mv-aurora", "type": "vessel", "path": "/fleet/mv-aurora",
@@ -352,6 +357,51 @@ func TestModules_KnowWhoCouldReadTheTime(t *testing.T) {
 		})
 		require.Equal(t, want, m.ReadsClock("vessel", "read"), body)
 	}
+}
+
+func TestModules_KnowWhoCouldTellResourcesApart(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		`deny contains 1 if input.resource.id == "x"`:                                                        true,
+		`deny contains 1 if input.resource.attributes.a`:                                                     true,
+		`deny contains 1 if { some x; input.resource[x] == 1 }`:                                              true,
+		`deny contains 1 if input.resource != {"type": "vessel"}`:                                            true,
+		`deny contains 1 if object.get(input, ["resource", "id"], 1) == 1`:                                   true,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.path":                                   true,
+		"import data.sentinel.lib.resource as r\n\ndeny contains 1 if r.id":                                  true,
+		"import data.sentinel.lib as l\n\ndeny contains 1 if l == 1":                                         true,
+		"import data.tenant.relay\n\ndeny contains 1 if relay.named":                                         true,
+		`deny contains 1 if data.tenant.still.named`:                                                         false,
+		`deny contains 1 if input.resource.type == "vessel"`:                                                 false,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.type == input.context.resource.id":      false,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.subject.attributes.id == input.action_properties": false,
+	} {
+		m := compile(t, map[string]string{
+			"a": body, "naming": `named := input.resource.id`, "relay": `named := data.tenant.naming.named`, "still": `named := input.action`,
+		})
+		found := ""
+		if want {
+			found = "tenant.a"
+		}
+		require.Equal(t, found, m.ReadsResource("vessel", "update", "read"), body)
+		require.Empty(t, m.ReadsResource("api", "read"), body)
+	}
+}
+
+func TestModules_OfThePlatformTellResourcesApartByOnesTheyUse(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{}
+	for path, text := range library(t) {
+		files[path] = &fstest.MapFile{Data: []byte(text)}
+	}
+	files["sentinel/platform/base.rego"] = &fstest.MapFile{Data: []byte("# METADATA\n# custom:\n#   applies_to:\n#     actions: [read]\npackage sentinel.platform.base\n\ndeny contains 1 if data.sentinel.platform.words.common\n")}
+	files["sentinel/platform/words.rego"] = &fstest.MapFile{Data: []byte("package sentinel.platform.words\n\nimport data.sentinel.lib\n\ncommon := lib.resource.id\n")}
+	l, err := policy.Load(t.Context(), files, policy.Config{Timeout: 5 * time.Second})
+	require.NoError(t, err)
+	m, err := policy.CompileModules(t.Context(), l, nil)
+	require.NoError(t, err)
+	require.Equal(t, "platform.base", m.ReadsResource("port", "read"))
+	require.Empty(t, m.ReadsResource("port", "write"))
 }
 
 func BenchmarkJudge(b *testing.B) {
