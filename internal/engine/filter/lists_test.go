@@ -33,7 +33,18 @@ func TestSQL_ComparesListsAsConditionsDo(t *testing.T) {
 	x, tags, name := ref("attributes.x"), ref("attributes.tags"), ref("attributes.name")
 	one := []any{"a", nil, json.Number("1"), true, ref("subject.attributes.odd"), ref("subject.attributes.null"), ref("subject.attributes.nope"), x, tags, name, ref("attributes.rank"), ref("attributes.open"), ref("attributes.score")}
 	many := []any{
-		[]any{}, []any{"a"}, []any{"a", "b"}, []any{nil}, []any{"a", nil}, []any{"a", json.Number("1")}, []any{true, nil}, []any{json.Number("1")}, []any{x, "a"}, []any{x}, []any{ref("subject.attributes.odd"), "a"}, []any{tags, nil, name},
+		[]any{},
+		[]any{"a"},
+		[]any{"a", "b"},
+		[]any{nil},
+		[]any{"a", nil},
+		[]any{"a", json.Number("1")},
+		[]any{true, nil},
+		[]any{json.Number("1")},
+		[]any{x, "a"},
+		[]any{x},
+		[]any{ref("subject.attributes.odd"), "a"},
+		[]any{tags, nil, name},
 		ref("subject.attributes.mixed"), ref("subject.attributes.empty"), ref("subject.attributes.texts"), ref("subject.attributes.odds"), ref("subject.attributes.text"), x, tags, name,
 	}
 	operators := map[string][]any{"contains": one, "eq": one, "prefix": {x, name}, "suffix": {tags}, "contains_all": many, "contains_any": many, "in": many, "lt": {x, name, ref("attributes.rank"), ref("attributes.score")}}

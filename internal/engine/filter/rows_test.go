@@ -121,10 +121,10 @@ func (r *record) attributes() map[string]any {
 func (tb *table) selected(t require.TestingT, c filter.Condition) []int {
 	out := []int{}
 	where, params := c.SQL, c.Params
-	switch c.Kind {
-	case filter.None:
+	if c.Kind == filter.None {
 		return out
-	case filter.Everything:
+	}
+	if c.Kind == filter.Everything {
 		where = "TRUE"
 	}
 	rows, err := tb.conn.Query(context.Background(), `SELECT n FROM public.rows r WHERE `+where+` ORDER BY n`, params...)
