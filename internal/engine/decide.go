@@ -95,6 +95,9 @@ type asking struct {
 	fields bool
 	// engine counts policies that could not be judged, nil for nobody.
 	engine *Engine
+	// node is supposed in place of the registered node that is asked about, nil
+	// for that itself.
+	node *Resource
 }
 
 // decide runs the steps.
@@ -119,7 +122,10 @@ func (d *Decision) decide(ctx context.Context, subject *Subject, a asking) {
 		nodeBuf    [8]uuid.UUID
 		outcomeBuf [4]outcome
 	)
-	x := inquiry{ask: a, d: d, s: s, q: q, subject: subject, node: s.Find(q.Type, q.ID)}
+	x := inquiry{ask: a, d: d, s: s, q: q, subject: subject, node: a.node}
+	if x.node == nil {
+		x.node = s.Find(q.Type, q.ID)
+	}
 	d.held = s.held(direct)
 	x.target = grants.Target{Type: q.Type, ID: q.ID, HasID: q.ID != ""}
 	if x.node != nil {
