@@ -24,6 +24,12 @@ func (e *Engine) Decide(ctx context.Context, q *Question) *Decision {
 // snapshot at one moment.
 func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decision {
 	out := e.answer(ctx, questions, true)
+	e.publish(ctx, out)
+	return out
+}
+
+// publish proves, counts and records answers.
+func (e *Engine) publish(ctx context.Context, out []*Decision) {
 	e.prove(ctx, out)
 	request := identity.RequestFrom(ctx).ID
 	for _, d := range out {
@@ -33,7 +39,6 @@ func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decisi
 			e.cfg.Decisions.Add(d.record(request))
 		}
 	}
-	return out
 }
 
 // Survey is [Engine.DecideAll] for whoever shows less where the answer is no,
@@ -46,6 +51,11 @@ func (e *Engine) Survey(ctx context.Context, questions []*Question) []*Decision 
 
 func (e *Engine) answer(ctx context.Context, questions []*Question, fields bool) []*Decision {
 	v, subject, err := e.read(ctx, questions[0].TenantID, questions[0].UserID)
+	return e.answerBy(ctx, questions, fields, v, subject, err)
+}
+
+// answerBy answers by what was read, or could not be.
+func (e *Engine) answerBy(ctx context.Context, questions []*Question, fields bool, v *view, subject *Subject, err error) []*Decision {
 	if err != nil && !fault.Is(err, fault.NotFoundKind) {
 		e.log.ErrorContext(ctx, "load decision data", "error", err, "tenant_id", questions[0].TenantID)
 	}

@@ -32,6 +32,8 @@ type Explanation struct {
 	Changes     []ExplainedWay        `json:"changes" doc:"The least that would change the answer: each on its own."`
 	Complete    bool                  `json:"complete" doc:"False if there may be other changes as small that were not found: the search is bounded, and policies are not searched."`
 	Cut         []string              `json:"cut,omitempty" doc:"The members of which not all is shown."`
+
+	decision *Decision
 }
 
 // The steps, in their order.
@@ -239,8 +241,13 @@ type ExplainedChange struct {
 	Policy string `json:"policy,omitempty"`
 	Reason string `json:"reason,omitempty"`
 
+	// key tells the change from others.
+	key string
 	// apply supposes the change, nil for one that cannot be supposed.
 	apply suppose
+	// role is what is to be assigned.
+	role        *Role
+	beneficiary uuid.UUID
 	// want is what an attribute has to be.
 	want *condition.Want
 }

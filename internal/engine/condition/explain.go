@@ -131,6 +131,9 @@ func shown(v value) Value {
 	return out
 }
 
+// Show is a decoded JSON value as explanations have it.
+func Show(v any) Value { return shown(valueOf(v)) }
+
 func cutText(s string) (string, bool) {
 	if r := []rune(s); len(r) > mostRunes {
 		return string(r[:mostRunes]), true
@@ -223,4 +226,13 @@ func (o op) String() string {
 	default:
 		return "unknown"
 	}
+}
+
+// Len is how many parts there are, all in all.
+func (j *Judged) Len() int {
+	n := 1
+	for _, part := range j.Parts {
+		n += part.Len()
+	}
+	return n
 }

@@ -179,7 +179,7 @@ func (s *solver) values(n *node, holds bool) []tried {
 	case opGt, opGte, opLt, opLte, opBetween:
 		return plainly(s.around(operands)...)
 	case opWeekday:
-		return plainly(s.days(found)...)
+		return s.days(found)
 	case opPrefix, opSuffix:
 		if !holds {
 			return plainly(other(operands)...)
@@ -279,14 +279,15 @@ func (s *solver) today(minute int) string {
 
 // days are the moment that stands there, or the question's, on the seven days
 // from then on.
-func (s *solver) days(found value) []any {
+func (s *solver) days(found value) []tried {
 	at := s.now()
-	if ns, ok := parseTime(found.s); ok {
+	ns, stands := parseTime(found.s)
+	if stands {
 		at = time.Unix(0, ns).In(s.env.Tenant.location())
 	}
-	var out []any
+	var out []tried
 	for i := range 7 {
-		out = append(out, at.AddDate(0, 0, i).UTC().Format(time.RFC3339))
+		out = append(out, tried{at.AddDate(0, 0, i).UTC().Format(time.RFC3339), stands})
 	}
 	return out
 }

@@ -66,12 +66,12 @@ func found(v *Value) string {
 	case v.Hidden:
 		return "has a value that you may not see"
 	default:
-		return "is " + say(*v)
+		return "is " + v.Say()
 	}
 }
 
-// say is a value in words, cut if it is long.
-func say(v Value) string {
+// Say is the value in words, cut if it is long.
+func (v Value) Say() string {
 	const most = 80
 	switch {
 	case v.Hidden:
@@ -93,7 +93,7 @@ func say(v Value) string {
 func words(operator string, negated bool, operands []Value) string {
 	list := make([]string, len(operands))
 	for i, v := range operands {
-		list[i] = say(v)
+		list[i] = v.Say()
 	}
 	one, all := "", strings.Join(list, ", ")
 	if len(list) > 0 {
