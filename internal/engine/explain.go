@@ -21,7 +21,7 @@ func (e *Engine) Explain(ctx context.Context, q *Question) (*Explanation, error)
 		return unexplained(d), nil
 	}
 	x := v.snapshot.explain(ctx, d, subject)
-	return x, e.name(ctx, v.snapshot, x)
+	return x, e.complete(ctx, v.snapshot, x)
 }
 
 // Explain is [Snapshot.Decide] with the reasons. What is inactive has no name in

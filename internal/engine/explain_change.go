@@ -23,7 +23,7 @@ const mostRoles = 5
 // changes looks for the least that would change the answer.
 func (e *explainer) changes(ctx context.Context) {
 	s := &search{
-		ctx: ctx, now: e.d.now, allowed: e.d.Allowed, left: mostDecisions, complete: true, seen: map[string]bool{},
+		ctx: ctx, now: e.d.now, allowed: e.d.Allowed, left: mostSupposed, complete: true, seen: map[string]bool{},
 		start: supposed{s: e.s, q: e.q, subject: e.subject},
 	}
 	start := state{supposed: s.start, d: e.d}

@@ -125,9 +125,9 @@ func (a *ExplainedAssignment) render() {
 	}
 }
 
-// name looks up in the database what the graph does not have: the names of what
+// complete looks up in the database what the graph does not have: the names of what
 // is inactive, and the chains by which roles can be asked for.
-func (e *Engine) name(ctx context.Context, s *Snapshot, x *Explanation) error {
+func (e *Engine) complete(ctx context.Context, s *Snapshot, x *Explanation) error {
 	var roles, groups []uuid.UUID
 	for i := range x.NotCounting {
 		switch a := &x.NotCounting[i]; {

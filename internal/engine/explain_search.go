@@ -9,10 +9,10 @@ import (
 
 // The bounds of the search for changes.
 const (
-	mostDecisions = 300
-	mostTogether  = 3
-	mostWays      = 10
-	mostMoments   = 30
+	mostSupposed = 300
+	mostTogether = 3
+	mostWays     = 10
+	mostMoments  = 30
 )
 
 // search looks for the least changes that turn an answer. Each is supposed, and

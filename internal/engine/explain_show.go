@@ -130,7 +130,7 @@ func (r *reader) change(c *ExplainedChange) {
 // which the subject alone can, with what they may say.
 func (x *Explanation) link(s Sight) {
 	q := x.decision.question
-	if !s.Own || q.Attributes != nil || q.ActionProperties != nil || q.Context != nil || q.SubjectAttributes != nil {
+	if !s.Own || q.Attributes != nil || q.ActionProperties != nil || q.Context != nil || q.SubjectAttributes != nil || q.SubjectOverrides != nil {
 		return
 	}
 	for i := range x.Changes {
