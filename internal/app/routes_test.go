@@ -26,6 +26,7 @@ func allScenarios() []scenario {
 		decisionScenarios(),
 		assertScenarios(),
 		answerScenarios(),
+		explainScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),
 		personalScenarios(),
