@@ -191,6 +191,7 @@ func examples() map[string]example {
 	}
 	for _, section := range []map[string]example{
 		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
+		answerExamples(), bundleExamples(), explainExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
 		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
 	} {
 		maps.Copy(all, section)
