@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,11 @@ type Snapshot struct {
 
 	nodes map[uuid.UUID]*Resource
 	codes map[typeCode]*Resource
+	// listed are the nodes by type, made when first asked for.
+	listed struct {
+		once   sync.Once
+		byType map[string][]*Resource
+	}
 	// chains are the active approval chains, in the order in which the first that
 	// matches applies.
 	chains []*approval.Chain
