@@ -107,6 +107,29 @@ const (
 	DecisionEffectiveEffectDeny  DecisionEffectiveEffect = "deny"
 )
 
+// Defines values for DecisionFilterKind.
+const (
+	DecisionFilterKindAll       DecisionFilterKind = "all"
+	DecisionFilterKindCondition DecisionFilterKind = "condition"
+	DecisionFilterKindNone      DecisionFilterKind = "none"
+)
+
+// Defines values for DecisionFilterReasonCode.
+const (
+	DecisionFilterReasonCodeNotEvaluated    DecisionFilterReasonCode = "not_evaluated"
+	DecisionFilterReasonCodePolicyDeny      DecisionFilterReasonCode = "policy_deny"
+	DecisionFilterReasonCodeSubjectInactive DecisionFilterReasonCode = "subject_inactive"
+	DecisionFilterReasonCodeSubjectUnknown  DecisionFilterReasonCode = "subject_unknown"
+	DecisionFilterReasonCodeTenantInactive  DecisionFilterReasonCode = "tenant_inactive"
+)
+
+// Defines values for DecisionFilterColumnsIDType.
+const (
+	DecisionFilterColumnsIDTypeInteger DecisionFilterColumnsIDType = "integer"
+	DecisionFilterColumnsIDTypeText    DecisionFilterColumnsIDType = "text"
+	DecisionFilterColumnsIDTypeUUID    DecisionFilterColumnsIDType = "uuid"
+)
+
 // Defines values for FieldDefinitionDefaultVisibility.
 const (
 	FieldDefinitionDefaultVisibilityHidden FieldDefinitionDefaultVisibility = "hidden"
@@ -284,6 +307,12 @@ const (
 const (
 	PermissionDetailEffectAllow PermissionDetailEffect = "allow"
 	PermissionDetailEffectDeny  PermissionDetailEffect = "deny"
+)
+
+// Defines values for PermissionFilterRequestDialect.
+const (
+	PermissionFilterRequestDialectPostgres PermissionFilterRequestDialect = "postgres"
+	PermissionFilterRequestDialectUcast    PermissionFilterRequestDialect = "ucast"
 )
 
 // Defines values for PermissionInputEffect.
@@ -1246,6 +1275,9 @@ type Check struct {
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
 	Context  map[string]interface{} `json:"context,omitempty"`
 	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
 }
 
 // CheckResource defines model for CheckResource.
@@ -1437,6 +1469,64 @@ type DecisionFields struct {
 // DecisionFieldsEnvelope defines model for DecisionFieldsEnvelope.
 type DecisionFieldsEnvelope struct {
 	Data DecisionFields `json:"data"`
+	Meta Meta           `json:"meta"`
+}
+
+// DecisionFilter defines model for DecisionFilter.
+type DecisionFilter struct {
+	// Kind none: select nothing. all: select every row. condition: select by it.
+	Kind DecisionFilterKind `json:"kind"`
+
+	// Obligations What whoever shows the rows has to do, as in POST /permissions/check: the same for every row.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
+	// Params The values of $1 and so on: texts and lists of texts, which the expression casts.
+	Params []interface{} `json:"params,omitempty"`
+
+	// ReasonCode Why there is nothing to select, where the reason lies in no row.
+	ReasonCode *DecisionFilterReasonCode `json:"reason_code,omitempty"`
+
+	// Revision A token of the state that the condition holds for.
+	Revision *string `json:"revision,omitempty"`
+
+	// SQL Of dialect postgres: a boolean expression for a WHERE, with $1 and so on. Join it to others by AND; it must not stand under a NOT.
+	SQL *string `json:"sql,omitempty"`
+
+	// TTL Seconds for which the condition may be kept if nothing is written.
+	TTL   int64       `json:"ttl"`
+	Ucast *FilterNode `json:"ucast,omitempty"`
+}
+
+// DecisionFilterKind none: select nothing. all: select every row. condition: select by it.
+type DecisionFilterKind string
+
+// DecisionFilterReasonCode Why there is nothing to select, where the reason lies in no row.
+type DecisionFilterReasonCode string
+
+// DecisionFilterColumns defines model for DecisionFilterColumns.
+type DecisionFilterColumns struct {
+	// Attributes The jsonb column with the attributes that have no column of their own. Default: attributes.
+	Attributes *string `json:"attributes,omitempty"`
+
+	// ID The column with the row's id, as checks name it. Default: id.
+	ID *string `json:"id,omitempty"`
+
+	// IDType The type of that column.
+	IDType *DecisionFilterColumnsIDType `json:"id_type,omitempty"`
+
+	// Offset How many parameters the query has before those of the condition.
+	Offset *int64 `json:"offset,omitempty"`
+
+	// Table The table's name or alias in the query. Default: none, columns stand alone.
+	Table *string `json:"table,omitempty"`
+}
+
+// DecisionFilterColumnsIDType The type of that column.
+type DecisionFilterColumnsIDType string
+
+// DecisionFilterEnvelope defines model for DecisionFilterEnvelope.
+type DecisionFilterEnvelope struct {
+	Data DecisionFilter `json:"data"`
 	Meta Meta           `json:"meta"`
 }
 
@@ -1688,6 +1778,14 @@ type FieldViolation struct {
 
 	// Path Such as record.attributes.notes, or records[3].imo_number.
 	Path string `json:"path"`
+}
+
+// FilterNode defines model for FilterNode.
+type FilterNode struct {
+	Field    *string     `json:"field,omitempty"`
+	Operator string      `json:"operator"`
+	Type     string      `json:"type"`
+	Value    interface{} `json:"value"`
 }
 
 // Group defines model for Group.
@@ -2453,6 +2551,9 @@ type PermissionCheckRequest struct {
 	Justification *string       `json:"justification,omitempty"`
 	Resource      CheckResource `json:"resource"`
 
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`
 }
@@ -2498,6 +2599,33 @@ type PermissionDetailEnvelope struct {
 	Data PermissionDetail `json:"data"`
 	Meta Meta             `json:"meta"`
 }
+
+// PermissionFilterRequest defines model for PermissionFilterRequest.
+type PermissionFilterRequest struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+	Columns          *DecisionFilterColumns `json:"columns,omitempty"`
+
+	// Context Of the request: time, ip, workflow_state, anything else. Needs execute on api/decisions.
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Dialect The language of the condition.
+	Dialect *PermissionFilterRequestDialect `json:"dialect,omitempty"`
+
+	// ResourceType The type of the rows, such as vessel.
+	ResourceType string `json:"resource_type"`
+
+	// SubjectAttributes As in POST /permissions/check.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+}
+
+// PermissionFilterRequestDialect The language of the condition.
+type PermissionFilterRequestDialect string
 
 // PermissionInput defines model for PermissionInput.
 type PermissionInput struct {
@@ -5182,6 +5310,9 @@ type BatchCheckPermissionsJSONRequestBody = PermissionBatchCheckRequest
 // CheckPermissionsJSONRequestBody defines body for CheckPermissions for application/json ContentType.
 type CheckPermissionsJSONRequestBody = PermissionCheckRequest
 
+// FilterPermissionsJSONRequestBody defines body for FilterPermissions for application/json ContentType.
+type FilterPermissionsJSONRequestBody = PermissionFilterRequest
+
 // UpdatePermissionJSONRequestBody defines body for UpdatePermission for application/json ContentType.
 type UpdatePermissionJSONRequestBody = PermissionUpdate
 
@@ -6184,6 +6315,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterPermissionsWithBody Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterPermissions Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissions(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePermission Delete a permission
 	//
@@ -8887,6 +9036,44 @@ func (c *API) CheckPermissionsWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 func (c *API) CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterPermissionsWithBody Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *API) FilterPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterPermissions Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *API) FilterPermissions(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterPermissionsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15080,6 +15267,46 @@ func NewCheckPermissionsRequestWithBody(server string, contentType string, body 
 	return req, nil
 }
 
+// NewFilterPermissionsRequest calls the generic FilterPermissions builder with application/json body
+func NewFilterPermissionsRequest(server string, body FilterPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFilterPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFilterPermissionsRequestWithBody constructs an http.Request for the FilterPermissions method, with any body, and a specified content type
+func NewFilterPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/filter")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeletePermissionRequest constructs an http.Request for the DeletePermission method
 func NewDeletePermissionRequest(server string, id openapi_types.UUID, params *DeletePermissionParams) (*http.Request, error) {
 	var err error
@@ -20503,6 +20730,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissionsWithResponse(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckPermissionsResponse, error)
 
+	// FilterPermissionsWithBodyWithResponse Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error)
+
+	// FilterPermissionsWithResponse Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithResponse(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error)
+
 	// DeletePermissionWithResponse Delete a permission
 	//
 	// It is taken from every role that owns it. The audit event says from how many, and which.
@@ -23098,6 +23343,29 @@ func (r CheckPermissionsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r CheckPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type FilterPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionFilterEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r FilterPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FilterPermissionsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -26405,6 +26673,36 @@ func (c *ClientWithResponses) CheckPermissionsWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCheckPermissionsResponse(rsp)
+}
+
+// FilterPermissionsWithBodyWithResponse Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *ClientWithResponses) FilterPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error) {
+	rsp, err := c.FilterPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilterPermissionsResponse(rsp)
+}
+
+// FilterPermissionsWithResponse Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *ClientWithResponses) FilterPermissionsWithResponse(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error) {
+	rsp, err := c.FilterPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilterPermissionsResponse(rsp)
 }
 
 // DeletePermissionWithResponse Delete a permission
@@ -29773,6 +30071,32 @@ func ParseCheckPermissionsResponse(rsp *http.Response) (*CheckPermissionsRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DecisionAnswerEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFilterPermissionsResponse parses an HTTP response from a FilterPermissionsWithResponse call
+func ParseFilterPermissionsResponse(rsp *http.Response) (*FilterPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FilterPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionFilterEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

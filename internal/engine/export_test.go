@@ -76,3 +76,8 @@ func (e *Engine) WhoCanSettled(ctx context.Context, search *SubjectSearch, write
 	err = e.db.InReadTx(identity.WithTenant(ctx, search.TenantID), run)
 	return x.page, err
 }
+
+// FilterFor is [Snapshot.Filter] of an engine whose answers hold for as long.
+func (s *Snapshot) FilterFor(ctx context.Context, q *Question, subject *Subject, now time.Time, answerTTL time.Duration) (*RowFilter, error) {
+	return (&Decision{question: q, now: now, snapshot: s}).filter(ctx, subject, asking{answerTTL: answerTTL})
+}
