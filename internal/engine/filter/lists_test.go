@@ -19,7 +19,7 @@ func TestSQL_ComparesListsAsConditionsDo(t *testing.T) {
 	t.Parallel()
 	member := rapid.SampledFrom([]any{"a", "a", "b", json.Number("1"), json.Number("2"), nil, true, json.Number("1e400"), []any{"a"}, []any{}, map[string]any{}})
 	value := rapid.OneOf(listOf(rapid.SampledFrom([]any{"a", "b", "c"}), 2), listOf(rapid.SampledFrom([]any{json.Number("1"), json.Number("1.0"), json.Number("1e400")}), 2), listOf(member, 3), listOf(member, 2), member)
-	rows := make([]record, 120)
+	rows := make([]record, 80)
 	for i := range rows {
 		v := rapid.MapOfN(rapid.SampledFrom([]string{"x", "y"}), value, 1, 2).Example(i)
 		rows[i] = record{id: "a", document: v, columns: map[string]any{"name": "a", "rank": json.Number("1"), "score": json.Number("1"), "open": true, "tags": value.Example(1000 + i)}}
