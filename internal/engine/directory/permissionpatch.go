@@ -53,4 +53,3 @@ func (b *PermissionPatch) Over(m *models.Permission) (*PermissionInput, error) {
 	b.FieldPermissions.To(&out.FieldPermissions)
 	return out, nil
 }
-
