@@ -61,22 +61,9 @@ func askFirst(t *testing.T, url string) {
 // playApprovals runs the commands of docs/approvals.md one after the other.
 func playApprovals(t *testing.T, url string) {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "approvals.md"))
-	require.NoError(t, err)
-	var script strings.Builder
-	script.WriteString("set -euo pipefail\n")
-	for _, b := range block.FindAllStringSubmatch(string(page), -1) {
-		require.Equal(t, "sh", b[1])
-		script.WriteString(b[3])
-	}
-	const documented = "http://127.0.0.1:8080"
-	require.Contains(t, script.String(), documented)
-	cmd := exec.CommandContext(t.Context(), "bash")
-	cmd.Stdin = strings.NewReader(strings.ReplaceAll(script.String(), documented, url))
-	out, err := cmd.Output()
-	require.NoError(t, err, "%s", out)
-	require.NotContains(t, string(out), `"error"`)
-	said := regexp.MustCompile(`"name":"Contracts"|"reason_code":"[a-z_]+"|"status":"(?:approved|revoked)"`).FindAllString(string(out), -1)
+	out := strings.Join(player{url: url}.play(t, readPage(t, "docs/approvals.md", "")), "")
+	require.NotContains(t, out, `"error"`)
+	said := regexp.MustCompile(`"name":"Contracts"|"reason_code":"[a-z_]+"|"status":"(?:approved|revoked)"`).FindAllString(out, -1)
 	require.Equal(t, []string{
 		`"name":"Contracts"`, `"reason_code":"approval_required"`, `"status":"approved"`, `"reason_code":"granted_by_approval"`, `"status":"revoked"`,
 	}, said, "%s", out)

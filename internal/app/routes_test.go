@@ -25,6 +25,7 @@ func allScenarios() []scenario {
 		resourceScenarios(),
 		decisionScenarios(),
 		simulateScenarios(),
+		assertScenarios(),
 		answerScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),

@@ -40,7 +40,7 @@ func (s *State) Subject(id uuid.UUID) (*Subject, error) {
 		s.stored[id] = stored
 	}
 	if stored != nil {
-		s.changed[id] = stored.clone()
+		s.changed[id] = stored.apart()
 	}
 	return s.changed[id], nil
 }
@@ -53,7 +53,9 @@ func (s *State) now(id uuid.UUID) *Subject {
 	return s.stored[id]
 }
 
-func (s *Subject) clone() *Subject {
+// apart copies a subject, to be changed without it. What was worked out of it
+// stays behind.
+func (s *Subject) apart() *Subject {
 	return &Subject{
 		ID: s.ID, TenantID: s.TenantID, Email: s.Email, EmailVerified: s.EmailVerified, Username: s.Username, ExternalID: s.ExternalID,
 		IsServiceAccount: s.IsServiceAccount, IsActive: s.IsActive, LockedUntil: s.LockedUntil, TokenEpoch: s.TokenEpoch,

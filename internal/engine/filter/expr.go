@@ -33,8 +33,9 @@ type Op string
 
 // The operators. Those on lists, and Contains on a list, compare its members.
 const (
-	// Eq is: equal to one of Values, which is one or many. A nil among them asks
-	// whether the field is an explicit null.
+	// Eq is: equal to one of Values. A nil among them asks whether the field is an
+	// explicit null. Without Values it holds of no field, and its negation of each
+	// that is there, null included.
 	Eq Op = "eq"
 	// Lt to Gte compare numbers, or RFC 3339 times, with the one value.
 	Lt  Op = "lt"
@@ -61,6 +62,11 @@ const (
 	Glob Op = "glob"
 )
 
+// Nothing stands among the values of a test for one that was looked up and is
+// missing, null or of a kind that does not compare: it is neither equal to
+// anything nor different from it.
+type Nothing struct{}
+
 // Test compares one field of the row. It passes only if the field is there and of
 // the kind that the comparison needs; a negated one only if it then surely does
 // not hold. Exists is the exception: negated, it passes for what is missing.
@@ -68,15 +74,75 @@ type Test struct {
 	Op      Op
 	Field   Field
 	Negated bool
-	// Values are strings, booleans, json.Number and nil.
+	// Values are strings, booleans, json.Number, nil and Nothing.
 	Values []any
-	// Other is another field of the row, in place of Values.
+	// Other is another field of the row, in place of Values: its null is Nothing.
+	// Of Eq, Lt to Gte, Contains, and of ContainsAny, as a single value.
 	Other *Field
 }
 
 func (All) expr()   {}
 func (Any) expr()   {}
 func (*Test) expr() {}
+
+// Fold returns an expression that holds of the same rows, in which an empty All
+// or Any stands only at the top and nothing stands in a list of its own kind.
+func Fold(e Expr) Expr {
+	switch e := e.(type) {
+	case All:
+		var out All
+		for _, part := range e {
+			switch part := Fold(part).(type) {
+			case All:
+				out = append(out, part...)
+			case Any:
+				if len(part) == 0 {
+					return Any{}
+				}
+				out = append(out, part)
+			default:
+				out = append(out, part)
+			}
+		}
+		if len(out) == 1 {
+			return out[0]
+		}
+		return out
+	case Any:
+		var out Any
+		for _, part := range e {
+			switch part := Fold(part).(type) {
+			case Any:
+				out = append(out, part...)
+			case All:
+				if len(part) == 0 {
+					return All{}
+				}
+				out = append(out, part)
+			default:
+				out = append(out, part)
+			}
+		}
+		if len(out) == 1 {
+			return out[0]
+		}
+		return out
+	default:
+		return e
+	}
+}
+
+// Constant reports whether e, folded, holds of every row or of none.
+func Constant(e Expr) (holds, ok bool) {
+	switch e := e.(type) {
+	case All:
+		return true, len(e) == 0
+	case Any:
+		return false, len(e) == 0
+	default:
+		return false, false
+	}
+}
 
 // Untranslatable says that a condition cannot be stated about rows.
 type Untranslatable struct {
