@@ -166,14 +166,31 @@ func (x *explanation) permissions(p *page) {
 			mark = "[ok]"
 		}
 		p.line("  "+mark+" ", fmt.Sprintf("%s: %s %s on %s, by %s", g.Name, g.Effect, strings.Join(g.Actions, ", "), g.Resource, strings.Join(g.Roles, ", ")))
-		p.line("       ", g.Detail)
-		if g.Conditions != nil && g.Why != "counts" {
-			g.Conditions.print(p, "       ")
+		if g.Conditions == nil || g.Why == "counts" {
+			p.line("       ", g.Detail)
+			continue
 		}
+		// The parts say the rest of the sentence.
+		sentence, _, _ := strings.Cut(g.Detail, ":")
+		p.line("       ", strings.TrimSuffix(sentence, ".")+":")
+		g.Conditions.print(p, "       ")
 	}
 	if n > 0 {
-		p.line("  ", fmt.Sprintf("%d others have no say: %d are on other types, %d on other resources, %d for other actions, %d more are like those above.",
-			n, x.Others.Type, x.Others.Resource, x.Others.Action, x.Others.Matching))
+		var why []string
+		for _, o := range []struct {
+			n    int
+			text string
+		}{
+			{x.Others.Type, "on other types"},
+			{x.Others.Resource, "on other resources"},
+			{x.Others.Action, "for other actions"},
+			{x.Others.Matching, "like those above"},
+		} {
+			if o.n > 0 {
+				why = append(why, fmt.Sprint(o.n, " ", o.text))
+			}
+		}
+		p.line("  ", "Not listed: "+strings.Join(why, ", ")+".")
 	}
 }
 
@@ -324,6 +341,12 @@ func (x *explanation) changes(p *page) {
 		if !w.Verified {
 			text += " (not tried out)"
 		}
+		if len(w.Together) > 1 {
+			text = "All of these together:"
+			if !w.Verified {
+				text = "All of these together (not tried out):"
+			}
+		}
 		p.line(fmt.Sprintf("  %d. ", i+1), text)
 		for n := range w.Together {
 			c := &w.Together[n]
@@ -331,7 +354,7 @@ func (x *explanation) changes(p *page) {
 				p.line("     - ", c.Summary)
 			}
 			if call := c.call(x.Subject); call != "" {
-				p.line("       ", call)
+				p.WriteString("       " + printable(call) + "\n") // to be copied, so in one line
 			}
 		}
 	}
