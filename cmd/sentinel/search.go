@@ -150,7 +150,7 @@ func whoCan(ctx context.Context, out io.Writer, o *checkOptions, body []byte, li
 			if s.Email != "" {
 				name = strings.TrimSpace(name + " <" + s.Email + ">")
 			}
-			p.line(printable(s.UserID)+"  ", name)
+			p.line("", strings.TrimSpace(s.UserID+" "+name))
 			for _, r := range s.MatchedRoles {
 				p.line("  by ", r.Path)
 			}
