@@ -132,7 +132,7 @@ func (s *search) lift(from state) [][]ExplainedChange {
 	x := from.inquiry()
 	for _, g := range from.d.Matched {
 		var losses []ExplainedChange
-		for _, at := range distinct(from.d.direct) {
+		for _, at := range eachOnce(from.d.direct) {
 			brings := slices.ContainsFunc(g.Owners, func(o int32) bool {
 				_, reached := slices.BinarySearch(from.s.Graph.Reach(at), o)
 				return reached
@@ -152,7 +152,7 @@ func (s *search) lift(from state) [][]ExplainedChange {
 	return append(out, all)
 }
 
-func distinct(list []int32) []int32 {
+func eachOnce(list []int32) []int32 {
 	seen := map[int32]bool{}
 	return slices.DeleteFunc(slices.Clone(list), func(at int32) bool {
 		was := seen[at]
@@ -266,7 +266,7 @@ func (s *search) permit(from state) [][]ExplainedChange {
 func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 	type option struct{ at, weight int32 }
 	var options []option
-	for _, at := range distinct(roles) {
+	for _, at := range eachOnce(roles) {
 		r := from.s.roles[at]
 		_, held := slices.BinarySearch(from.d.held, at)
 		if held || r.IsSystem && r.Name == superAdmin && from.s.Tenant.ID != identity.PlatformTenant {
@@ -361,7 +361,7 @@ func (s *search) approveItself(from state) [][]ExplainedChange {
 // approval on its own, else all together, as few as do.
 func (s *search) losses(start state) {
 	var all []ExplainedChange
-	for _, at := range distinct(start.d.direct) {
+	for _, at := range eachOnce(start.d.direct) {
 		if slices.ContainsFunc(start.d.Matched, func(g *grants.Grant) bool {
 			return slices.ContainsFunc(g.Owners, func(o int32) bool {
 				_, reached := slices.BinarySearch(start.s.Graph.Reach(at), o)
