@@ -28,6 +28,7 @@ func allScenarios() []scenario {
 		assertScenarios(),
 		answerScenarios(),
 		filterScenarios(),
+		explainScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),
 		personalScenarios(),

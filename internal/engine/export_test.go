@@ -37,3 +37,13 @@ func (e *Engine) Slots() (n int, balanced bool) {
 
 // MaxSubjects bounds the subjects of a tenant in memory.
 const MaxSubjects = maxSubjects
+
+// CloneSubject and CloneResource are the copies in which explanations suppose
+// something.
+func CloneSubject(s *Subject) *Subject { return s.clone() }
+
+// CloneResource is [CloneSubject] of a node.
+func CloneResource(r *Resource) *Resource { return r.clone() }
+
+// Plainly is the answer in a sentence that names nothing.
+func Plainly(code Code) string { return plainly(code) }
