@@ -193,6 +193,8 @@ func examples() map[string]example {
 		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
 		answerExamples(), bundleExamples(), explainExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
 		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
+		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), explainExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
+		navigationExamples(), requestExamples(), resourceExamples(), simulateExamples(), webhookExamples(),
 	} {
 		maps.Copy(all, section)
 	}
