@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -187,6 +188,9 @@ func register[I, O any](s *Section, r Route, method string, status int, h func(c
 	p.learn(server.registered(r), server.registry)
 	if r.MaxBody > server.cfg.BodyLimit {
 		server.large[r.Method+" "+r.FullPath()] = true
+	}
+	if !strings.Contains(r.Path, "{") {
+		server.literal[r.Method+" "+r.FullPath()] = &r
 	}
 	if document := server.registered(r); document != nil && document.RequestBody != nil && len(r.Consumes) > 0 {
 		document.RequestBody.Content = map[string]*huma.MediaType{}
