@@ -132,16 +132,15 @@ func (c *Caller) Assert(q *engine.Question, attributes map[string]any, member st
 		return fault.New(fault.Denied,
 			"Supplying %s needs assert_subject on the account that asks. An administrator of the tenant sets it; ask without until then.", member)
 	}
-	q.SubjectAttributes = map[string]any{}
 	for name, value := range attributes {
-		if !slices.Contains(c.Overrides, name) {
-			q.SubjectAttributes[name] = value
-			continue
+		of := &q.SubjectAttributes
+		if slices.Contains(c.Overrides, name) {
+			of = &q.SubjectOverrides
 		}
-		if q.SubjectOverrides == nil {
-			q.SubjectOverrides = map[string]any{}
+		if *of == nil {
+			*of = map[string]any{}
 		}
-		q.SubjectOverrides[name] = value
+		(*of)[name] = value
 	}
 	return nil
 }

@@ -300,6 +300,12 @@ func (x *world) question(s *engine.Subject) *engine.Question {
 			q.Action = r.Action
 		}
 	}
+	if rapid.Bool().Draw(x.T, "says something of the subject") {
+		q.SubjectAttributes = x.attributes()
+	}
+	if rapid.Bool().Draw(x.T, "replaces something of the subject") {
+		q.SubjectOverrides = x.attributes()
+	}
 	if rapid.Bool().Draw(x.T, "context") {
 		q.Context = map[string]any{"ip": sample(x, "ip", []any{"10.1.2.3", "192.0.2.1", nil, json.Number("7")})}
 		if rapid.Bool().Draw(x.T, "time given") {
@@ -326,7 +332,7 @@ func globs() []string { return []string{"*", "**", "a*", "a/*", "a**", "a/**", "
 func conditions() []string {
 	return []string{
 		`{"a": "x"}`, `{"a": {"ne": "x"}}`, `{"a": 1}`, `{"a": {"gt": 9007199254740992}}`, `{"a": null}`, `{"a": {"exists": true}}`, `{"a.b": "x"}`,
-		`{"a": {"ref": "subject.attributes.a"}}`, `{"b": {"in": {"ref": "subject.attributes.a"}}}`, `{"not": {"a": "x"}}`,
+		`{"a": {"ref": "subject.attributes.a"}}`, `{"subject.attributes.a": "x"}`, `{"user_attributes.a.b": {"ne": "x"}}`, `{"b": {"in": {"ref": "subject.attributes.a"}}}`, `{"not": {"a": "x"}}`,
 		`{"any_of": [{"a": "x"}, {"b": {"contains": "x"}}]}`, `{"all_of": [{"a": {"nin": ["x"]}}, {"not": {"b": 1}}]}`,
 		`{"context.ip": {"cidr": "10.0.0.0/8"}}`, `{"time_range": ["22:00", "09:00"]}`, `{"context.time": {"weekday": ["mon"]}}`,
 		`{"subject.email": {"suffix": "acme.example"}}`, `{"subject.is_service_account": false, "resource.path": {"exists": true}}`,
