@@ -25,6 +25,7 @@ func allScenarios() []scenario {
 		resourceScenarios(),
 		decisionScenarios(),
 		answerScenarios(),
+		authzenScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),
 		personalScenarios(),
@@ -57,17 +58,18 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 	w := startWorld(t, newDatabase(t))
 	// Public routes, each with the reason why nobody has to say who they are.
 	public := map[string]string{
-		"POST /auth/login":                 "one logs in without a token",
-		"POST /auth/refresh":               "the refresh token says who calls",
-		"POST /auth/service-account/token": "the key says who calls",
-		"GET //.well-known/jwks.json":      "public keys are public",
-		"GET //health":                     "probes have no account",
-		"GET //health/live":                "probes have no account",
-		"GET //health/ready":               "probes have no account",
-		"POST /auth/password/forgot":       "whoever forgot a password cannot log in",
-		"POST /auth/password/reset":        "the token is the proof",
-		"POST /auth/email/confirm":         "the token is the proof, opened perhaps on another device",
-		"GET //dev/mail":                   "only on a server for development, to its own machine",
+		"POST /auth/login":                        "one logs in without a token",
+		"POST /auth/refresh":                      "the refresh token says who calls",
+		"POST /auth/service-account/token":        "the key says who calls",
+		"GET //.well-known/jwks.json":             "public keys are public",
+		"GET //health":                            "probes have no account",
+		"GET //health/live":                       "probes have no account",
+		"GET //health/ready":                      "probes have no account",
+		"POST /auth/password/forgot":              "whoever forgot a password cannot log in",
+		"POST /auth/password/reset":               "the token is the proof",
+		"POST /auth/email/confirm":                "the token is the proof, opened perhaps on another device",
+		"GET //.well-known/authzen-configuration": "who asks for it does not know yet where to log in",
+		"GET //dev/mail":                          "only on a server for development, to its own machine",
 	}
 	// Writes that widen nobody's access, each with the reason.
 	harmless := map[string]string{
@@ -104,6 +106,8 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"POST /imports/{id}/cancel":                              "it ends an import",
 		"POST /imports/{id}/resume":                              "an import goes on with the rights of whoever sent it",
 		"POST /permissions/batch-check":                          "a question",
+		"POST //access/v1/evaluation":                            "a question",
+		"POST //access/v1/evaluations":                           "a question",
 		"POST /field-definitions/validate":                       "a question",
 		"POST /navigation/customize":                             "what the own menu shows, which decides nothing",
 		"DELETE /navigation/customizations/{item_id}":            "likewise",
