@@ -42,7 +42,7 @@ func (a *todoAPI) asGateway() {
 		{"name": "know accounts", "resource_type": "api", "resource_path": "api/users", "actions": []string{"read"}},
 	}}, http.StatusOK)
 	key := a.call(http.MethodPost, "/service-accounts", map[string]any{"name": "gateway", "roles": []string{role}}, http.StatusCreated)["api_key"]
-	a.token = ""
+	a.token, a.tenant = "", ""
 	a.token = a.call(http.MethodPost, "/auth/service-account/token", map[string]any{"api_key": key}, http.StatusOK)["access_token"].(string)
 }
 

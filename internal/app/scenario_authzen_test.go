@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	evaluation  = "POST //access/v1/evaluation"
-	evaluations = "POST //access/v1/evaluations"
-	metadata    = "GET //.well-known/authzen-configuration"
+	evaluation     = "POST //access/v1/evaluation"
+	evaluations    = "POST //access/v1/evaluations"
+	searchSubject  = "POST //access/v1/search/subject"
+	searchResource = "POST //access/v1/search/resource"
+	searchAction   = "POST //access/v1/search/action"
+	metadata       = "GET //.well-known/authzen-configuration"
 
 	// readAurora is what is asked of a vessel.
 	readAurora = `"action":{"name":"read"},"resource":{"type":"vessel","id":"mv-aurora"}`
@@ -25,9 +28,12 @@ func who(id string) string { return `"subject":{"type":"user","id":"` + id + `"}
 
 func authzenExamples() map[string]example {
 	return map[string]example{
-		evaluation:  {path: "//access/v1/evaluation", body: `{"subject":{"type":"user","id":"nobody"},` + readAurora + `}`, free: true, bare: true},
-		evaluations: {path: "//access/v1/evaluations", body: `{"subject":{"type":"user","id":"nobody"},` + readAurora + `,"evaluations":[{},{"action":{"name":"scrap"}}]}`, free: true, bare: true},
-		metadata:    {path: "//.well-known/authzen-configuration", open: true, bare: true},
+		evaluation:     {path: "//access/v1/evaluation", body: `{"subject":{"type":"user","id":"nobody"},` + readAurora + `}`, free: true, bare: true},
+		evaluations:    {path: "//access/v1/evaluations", body: `{"subject":{"type":"user","id":"nobody"},` + readAurora + `,"evaluations":[{},{"action":{"name":"scrap"}}]}`, free: true, bare: true},
+		searchSubject:  {path: "//access/v1/search/subject", body: `{"subject":{"type":"user"},` + readAurora + `,"page":{"limit":5}}`, bare: true},
+		searchResource: {path: "//access/v1/search/resource", body: `{"subject":{"type":"user","id":"nobody"},"action":{"name":"read"},"resource":{"type":"vessel"}}`, bare: true},
+		searchAction:   {path: "//access/v1/search/action", body: `{"subject":{"type":"user","id":"nobody"},"resource":{"type":"vessel","id":"mv-aurora"}}`, bare: true},
+		metadata:       {path: "//.well-known/authzen-configuration", open: true, bare: true},
 	}
 }
 
@@ -90,12 +96,35 @@ func authzenScenarios() []scenario {
 		{name: "one that lacks its resource", as: "admin", route: evaluations, body: `{` + who("badge-7") + `,"action":{"name":"read"},"evaluations":[{"resource":{"type":"vessel","id":"x"}},{}]}`, status: 400},
 		{name: "many about another", as: "plain", route: evaluations, body: `{` + readAurora + `,"evaluations":[{` + who("$plain") + `},{` + who("$admin") + `}]}`, status: 403},
 
+		{name: "who may", as: "admin", route: searchSubject, body: `{"subject":{"type":"identity","id":7,"x":1},` + readAurora + `}`, status: 200, want: map[string]any{
+			"results": `[map[id:admin@alpha.example type:identity] map[id:badge-7 type:identity] map[id:$plain_ops type:identity]]`, "page": "map[count:3 next_token:]", "context": nil,
+		}},
+		{name: "who may what depends on more", as: "admin", route: searchSubject, body: `{"subject":{"type":"user"},` + others + `}`, status: 200, want: map[string]any{
+			"results": "[map[id:admin@alpha.example type:user]]", "context.depends_on": "[resource.attributes.age]",
+		}},
+		{name: "who may, with that", as: "admin", route: searchSubject, body: `{"subject":{"type":"user"},"action":{"name":"scrap"},"resource":{"type":"vessel","id":"x","properties":{"age":30}}}`, status: 200, want: map[string]any{
+			"results": "[map[id:admin@alpha.example type:user] map[id:badge-7 type:user]]", "context": nil,
+		}},
+		{name: "which robots may", as: "admin", route: searchSubject, body: `{"subject":{"type":"robot"},` + readAurora + `}`, status: 200, want: map[string]any{"results": "[]", "page.next_token": ""}},
+		{name: "who may, by one who may not know accounts", as: "asker", route: searchSubject, body: `{"subject":{"type":"user"},` + readAurora + `}`, status: 403},
+		{name: "who may by a token that is none", as: "admin", route: searchSubject, body: `{"subject":{"type":"user"},` + readAurora + `,"page":{"token":"x"}}`, status: 400},
+		{name: "what may be read", as: "asker", route: searchResource, body: `{` + who("badge-7") + `,"action":{"name":"read"},"resource":{"type":"vessel","id":["ignored"]}}`, status: 200, want: map[string]any{
+			"results": "[map[id:mv-aurora type:vessel] map[id:mv-borealis type:vessel]]", "page": "map[count:2 next_token:]",
+		}},
+		{name: "what nobody may", as: "asker", route: searchResource, body: `{` + who("nobody") + `,"action":{"name":"read"},"resource":{"type":"vessel"}}`, status: 200, want: map[string]any{"results": "[]"}},
+		{name: "what of no type", as: "asker", route: searchResource, body: `{` + who("badge-7") + `,"action":{"name":"read"},"resource":{"type":"Vessel"}}`, status: 400},
+		{name: "what may be done", as: "asker", route: searchAction, body: `{` + who("badge-7") + `,"action":{"name":"ignored"},"resource":{"type":"vessel","id":"x","properties":{"age":31}}}`, status: 200, want: map[string]any{
+			"results": "[map[name:read] map[name:scrap]]", "page": "map[count:2 next_token:]",
+		}},
+		{name: "what may be done by nobody", as: "asker", route: searchAction, body: `{` + who("nobody") + `,"resource":{"type":"vessel","id":"x"}}`, status: 200, want: map[string]any{"results": "[]"}},
+		{name: "what may be done elsewhere", as: "admin", route: searchAction, header: map[string]string{"X-Tenant-ID": "$sub"}, body: `{` + who("nobody") + `,"resource":{"type":"vessel","id":"x"}}`, status: 400},
+
 		{name: "metadata", route: metadata, status: 200},
 	}
 }
 
-// sailor makes an account that is known by three names and may read vessels, and
-// scrap old ones.
+// sailor makes an account that is known by three names and may read vessels, two of
+// which are registered, and scrap old ones; and one that may ask.
 func (w *world) sailor() {
 	w.t.Helper()
 	w.make("scrapper", "admin", "", "/roles", `{"name":"scrapper"}`)
@@ -103,6 +132,11 @@ func (w *world) sailor() {
 	w.make("sailor", "admin", "", "/users", `{"email":"sailor@alpha.example","external_id":"badge-7","roles":["$reader","$scrapper"]}`)
 	w.database.Exec(w.t, "UPDATE sentinel.users SET email_verified_at = now() WHERE id = $1", w.ids["sailor"])
 	w.person("plain_ops", "admin", "", "ALPHA", `"$reader"`)
+	w.make("", "admin", "", "/resources", `{"type":"vessel","name":"Aurora","code":"mv-aurora","parent_id":"$vessel"}`)
+	w.make("", "admin", "", "/resources", `{"type":"vessel","name":"Borealis","code":"mv-borealis","parent_id":"$vessel"}`)
+	w.make("asking", "admin", "", "/roles", `{"name":"asking"}`)
+	w.make("", "admin", "", "/roles/$asking/permissions", `{"permissions":[{"name":"Ask","resource_type":"api","resource_path":"api/decisions","actions":["execute"]}]}`)
+	w.person("asker", "admin", "", "ALPHA", `"$asking"`)
 	w.database.Exec(w.t, "UPDATE sentinel.users SET email_verified_at = NULL WHERE id = $1", w.ids["plain_ops"])
 }
 
@@ -119,26 +153,46 @@ func (w *world) evaluate(as, body string, header map[string]string) *response {
 	return w.do(request{as: as, method: http.MethodPost, path: "//access/v1/evaluation", body: body, header: header})
 }
 
-func TestAuthZEN_SaysWhatIsWrongInAText(t *testing.T) {
+func TestAuthZEN_BehavesAsItsTextSays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.sailor()
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T, *world)
+	}{
+		{"says what is wrong in a text", authzenSaysWhatIsWrongInAText},
+		{"answers a thousand and no more", authzenAnswersAThousandAndNoMore},
+		{"knows the tenant's names for subjects", authzenKnowsTheTenantsNamesForSubjects},
+		{"tells obligations and approvals", authzenTellsObligationsAndApprovals},
+		{"is a feature", authzenIsAFeature},
+		{"records what it answers", authzenRecordsWhatItAnswers},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			defer w.within(t)()
+			step.run(t, w)
+		})
+	}
+}
+
+func authzenSaysWhatIsWrongInAText(t *testing.T, w *world) {
+	t.Helper()
 	nested := strings.Repeat(`{"a":`, 40) + `1` + strings.Repeat(`}`, 40)
 	for body, want := range map[string]string{
-		`{` + readAurora + `}`:                                       "subject is required",
-		`{"subject":{"type":"user"},` + readAurora + `}`:             "subject.id is required",
-		`{"subject":{"type":"user","id":7},` + readAurora + `}`:      "subject.id expected string",
-		`{"subject":{"type":"user","id":""},` + readAurora + `}`:     "subject.id ",
-		`{"subject":null,` + readAurora + `}`:                        "subject ",
-		`{` + who("x") + `,"action":{"name":"read"}}`:                "resource is required",
-		`{` + who("x") + `,` + readAurora + `,"context":[]}`:         "context ",
-		`{` + who("x") + `,` + readAurora + `,"Context":{}}`:         "Context is not a member that is known here: it is written context",
-		`{` + who("x") + `,"subject":{},` + readAurora + `}`:         "subject occurs twice",
-		`{` + who("x") + `,"x":{"a":1,"a":2},` + readAurora + `}`:    "x.a occurs twice",
-		`{` + who("x") + `,"x":"` + "\xff" + `",` + readAurora + `}`: "x is not valid UTF-8",
-		`{` + who("x") + `,` + readAurora + `,"context":` + nested + `}`:                                "nests deeper",
-		`{` + who("x") + `,"action":{"name":"re ad"},"resource":{"type":"V","id":"*"}}`:                 "action.name must start with a letter",
-		`{` + who("x") + `,` + readAurora + `,"context":{"time":"noon"}}`:                               "context.time must be",
+		`{` + readAurora + `}`:                                                                         "subject is required",
+		`{"subject":{"type":"user"},` + readAurora + `}`:                                               "subject.id is required",
+		`{"subject":{"type":"user","id":7},` + readAurora + `}`:                                        "subject.id expected string",
+		`{"subject":{"type":"user","id":""},` + readAurora + `}`:                                       "subject.id ",
+		`{"subject":null,` + readAurora + `}`:                                                          "subject ",
+		`{` + who("x") + `,"action":{"name":"read"}}`:                                                  "resource is required",
+		`{` + who("x") + `,` + readAurora + `,"context":[]}`:                                           "context ",
+		`{` + who("x") + `,` + readAurora + `,"Context":{}}`:                                           "Context is not a member that is known here: it is written context",
+		`{` + who("x") + `,"subject":{},` + readAurora + `}`:                                           "subject occurs twice",
+		`{` + who("x") + `,"x":{"a":1,"a":2},` + readAurora + `}`:                                      "x.a occurs twice",
+		`{` + who("x") + `,"x":"` + "\xff" + `",` + readAurora + `}`:                                   "x is not valid UTF-8",
+		`{` + who("x") + `,` + readAurora + `,"context":` + nested + `}`:                               "nests deeper",
+		`{` + who("x") + `,"action":{"name":"re ad"},"resource":{"type":"V","id":"*"}}`:                "action.name must start with a letter",
+		`{` + who("x") + `,` + readAurora + `,"context":{"time":"noon"}}`:                              "context.time must be",
 		`{` + who("x") + `,"action":{"name":"read","properties":[]},"resource":{"type":"v","id":"x"}}`: "action.properties ",
 	} {
 		got := w.evaluate("admin", body, map[string]string{"X-Request-ID": "try 1/{x}"})
@@ -151,15 +205,14 @@ func TestAuthZEN_SaysWhatIsWrongInAText(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, got.status)
 	require.Contains(t, got.json, "larger than this server accepts")
 	w.media = "text/plain"
+	defer func() { w.media = "" }()
 	got = w.evaluate("admin", `{`+who("x")+`,`+readAurora+`}`, nil)
 	require.Equal(t, http.StatusBadRequest, got.status)
 	require.Contains(t, got.json, "header.Content-Type")
 }
 
-func TestAuthZEN_AnswersAThousandAndNoMore(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.sailor()
+func authzenAnswersAThousandAndNoMore(t *testing.T, w *world) {
+	t.Helper()
 	many := func(n int, semantic string) *response {
 		return w.do(request{as: "admin", method: http.MethodPost, path: "//access/v1/evaluations", body: `{` + who("badge-7") + `,` + readAurora +
 			`,"options":{"evaluations_semantic":"` + semantic + `"},"evaluations":[` + strings.TrimSuffix(strings.Repeat(`{},`, n), ",") + `]}`})
@@ -174,27 +227,24 @@ func TestAuthZEN_AnswersAThousandAndNoMore(t *testing.T) {
 	require.Contains(t, got.json, "evaluations ")
 }
 
-// TestAuthZEN_RecordsWhatItAnswers finds a record of every answer, and none of
+// authzenRecordsWhatItAnswers finds a record of every answer, and none of
 // evaluations that were left out.
-func TestAuthZEN_RecordsWhatItAnswers(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.sailor()
-	w.do(request{as: "admin", method: http.MethodPost, path: "//access/v1/evaluations", body: `{` + who("badge-7") + `,` + readAurora +
-		`,"options":{"evaluations_semantic":"deny_on_first_deny"},"evaluations":[{},{"action":{"name":"scrap"}},{"action":{"name":"paint"}}]}`})
-	w.evaluate("admin", `{`+who("nobody")+`,`+readAurora+`}`, nil)
+func authzenRecordsWhatItAnswers(t *testing.T, w *world) {
+	t.Helper()
+	w.do(request{as: "admin", method: http.MethodPost, path: "//access/v1/evaluations", body: `{` + who("badge-7") +
+		`,"action":{"name":"read"},"resource":{"type":"vessel","id":"recorded"},"options":{"evaluations_semantic":"deny_on_first_deny"},"evaluations":[{},{"action":{"name":"scrap"}},{"action":{"name":"paint"}}]}`})
+	w.evaluate("admin", `{`+who("nobody")+`,`+strings.ReplaceAll(readAurora, "mv-aurora", "recorded")+`}`, nil)
 	require.NoError(t, w.stop())
 	require.Equal(t, []string{"read true granted", "scrap false condition_failed", "read false subject_unknown"}, w.column(t, `
 SELECT question ->> 'action' || ' ' || allowed || ' ' || reason_code
 FROM sentinel.decision_logs
-WHERE question -> 'resource' ->> 'type' = 'vessel'
+WHERE question -> 'resource' ->> 'id' = 'recorded'
 ORDER BY id`))
 }
 
-// TestAuthZEN_IsAFeature finds it switched off where the tenant is without it.
-func TestAuthZEN_IsAFeature(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// authzenIsAFeature finds it switched off where the tenant is without it.
+func authzenIsAFeature(t *testing.T, w *world) {
+	t.Helper()
 	got := w.do(request{as: "operator", method: http.MethodPatch, path: "/tenants/$alpha", body: `{"features":["webhooks"]}`})
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	for route, e := range authzenExamples() {
@@ -205,27 +255,27 @@ func TestAuthZEN_IsAFeature(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, got.status, route)
 		require.Contains(t, got.json, "does not have the feature authzen", route)
 	}
+	got = w.do(request{as: "operator", method: http.MethodPatch, path: "/tenants/$alpha", body: `{"features":[]}`})
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 }
 
-// TestAuthZEN_KnowsTheTenantsNamesForSubjects changes what accounts are called.
-func TestAuthZEN_KnowsTheTenantsNamesForSubjects(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.sailor()
+// authzenKnowsTheTenantsNamesForSubjects changes what accounts are called.
+func authzenKnowsTheTenantsNamesForSubjects(t *testing.T, w *world) {
+	t.Helper()
 	got := w.do(request{as: "admin", method: http.MethodPatch, path: "/tenants/$alpha", body: `{"settings":{"authzen_subject_types":["crew"]}}`})
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	for kind, want := range map[string]bool{"crew": true, "user": false, "identity": false} {
 		got := w.evaluate("admin", `{"subject":{"type":"`+kind+`","id":"badge-7"},`+readAurora+`}`, nil)
 		require.Equal(t, want, got.at("decision"), kind)
 	}
+	got = w.do(request{as: "admin", method: http.MethodPatch, path: "/tenants/$alpha", body: `{"settings":{}}`})
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 }
 
-// TestAuthZEN_TellsObligationsAndApprovals publishes a policy that obliges, and a
+// authzenTellsObligationsAndApprovals publishes a policy that obliges, and a
 // chain that guards.
-func TestAuthZEN_TellsObligationsAndApprovals(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.sailor()
+func authzenTellsObligationsAndApprovals(t *testing.T, w *world) {
+	t.Helper()
 	w.publish("alpha", "watch", `obligations contains {"type": "log"} if input.action == "read"`)
 	w.make("", "admin", "", "/approval-chains", `{"name":"scrapping","resource_type":"vessel","resource_pattern":"vessel:old-*","mode":"escalation","approval_levels":[{"level":1,"approvers":{"any_of":[{"role":"$tenant_admin"}]}}]}`)
 	got := w.evaluate("admin", `{`+who("badge-7")+`,`+readAurora+`}`, nil)

@@ -230,3 +230,6 @@ func saidByQuestion(path string) bool {
 	root, _, _ := strings.Cut(path, ".")
 	return root == "resource" || root == "context" || root == "action"
 }
+
+// Question is what the decision answers. Not to be changed.
+func (d *Decision) Question() *Question { return d.question }

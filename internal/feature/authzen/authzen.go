@@ -50,6 +50,19 @@ func (s *Service) Register(api *httpapi.Server) {
 		Path: evaluationsPath, OperationID: "evaluateAccesses", Summary: "AuthZEN: many access evaluations", Access: httpapi.Authenticated(why),
 		Description: "Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.",
 	}), s.evaluations)
+	asks := httpapi.Requires("decisions", "execute")
+	httpapi.Raw(sec, route(httpapi.Route{
+		Path: searchSubjectPath, OperationID: "searchSubjects", Summary: "AuthZEN: who may do something", Access: asks,
+		Description: "Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.",
+	}), s.searchSubject)
+	httpapi.Raw(sec, route(httpapi.Route{
+		Path: searchResourcePath, OperationID: "searchResources", Summary: "AuthZEN: on what a subject may do something", Access: asks,
+		Description: "Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.",
+	}), s.searchResource)
+	httpapi.Raw(sec, route(httpapi.Route{
+		Path: searchActionPath, OperationID: "searchActions", Summary: "AuthZEN: what a subject may do with a resource", Access: asks,
+		Description: "Of the actions that the tenant's permissions, workflows and fields name.",
+	}), s.searchAction)
 	httpapi.Raw(sec, httpapi.Route{
 		Path: metadataPath, Root: true, OperationID: "getAuthZENConfiguration", Summary: "AuthZEN: metadata of the decision point", Access: httpapi.Public(),
 		ErrorBody: errorBody, EchoRequestID: true,

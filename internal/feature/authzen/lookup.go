@@ -3,6 +3,7 @@ package authzen
 import (
 	"context"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -66,3 +67,12 @@ JOIN sentinel.users u ON u.tenant_id = $1 AND u.id = n.id`, tenant, names, email
 
 // storable reports whether a name can be somebody's.
 func storable(name string) bool { return utf8.RuneCountInString(name) <= maxName }
+
+// calls reports whether the tenant calls its accounts by that type of subjects.
+func (s *Service) calls(ctx context.Context, tenant uuid.UUID, kind string) (bool, error) {
+	snapshot, err := s.Engine.Snapshot(ctx, tenant)
+	if err != nil {
+		return false, err
+	}
+	return slices.Contains(snapshot.Tenant.SubjectTypes, kind), nil
+}
