@@ -65,7 +65,7 @@ func (s *Service) Register(api *httpapi.Server) {
 	}), s.searchAction)
 	httpapi.Raw(sec, httpapi.Route{
 		Path: metadataPath, Root: true, OperationID: "getAuthZENConfiguration", Summary: "AuthZEN: metadata of the decision point", Access: httpapi.Public(),
-		ErrorBody: errorBody, EchoRequestID: true,
+		Errors: []int{400}, ErrorBody: errorBody, EchoRequestID: true,
 	}, s.metadata)
 }
 
