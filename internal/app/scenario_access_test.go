@@ -198,6 +198,7 @@ func examples() map[string]example {
 	} {
 		maps.Copy(all, section)
 	}
+	maps.Copy(all, searchExamples())
 	return all
 }
 

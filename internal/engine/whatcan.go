@@ -63,7 +63,8 @@ type nodeOrder struct {
 	list []*Resource
 }
 
-// ordered returns the registered nodes by type and code. Not to be changed.
+// ordered returns the nodes that questions can name, by type and code. Not to be
+// changed.
 func (s *Snapshot) ordered() []*Resource {
 	if s.order == nil {
 		return nil
@@ -71,7 +72,9 @@ func (s *Snapshot) ordered() []*Resource {
 	s.order.once.Do(func() {
 		list := make([]*Resource, 0, len(s.nodes))
 		for _, n := range s.nodes {
-			list = append(list, n)
+			if n.Type != grants.APIType {
+				list = append(list, n)
+			}
 		}
 		slices.SortFunc(list, compareNodes)
 		s.order.list = list
