@@ -191,8 +191,8 @@ func TestAuthZEN_StatesThePublishedFacts(t *testing.T) {
 	for i, e := range routes.Evaluation {
 		require.Equal(t, "identity", e.Request.Subject.Type)
 		require.Equal(t, "route", e.Request.Resource.Type)
-		require.Equal(t, gateway.Decisions[i], gatewayDecision{
+		require.Equal(t, gatewayDecision{
 			User: emails[e.Request.Subject.ID], Method: e.Request.Action.Name, Route: e.Request.Resource.ID, Allowed: e.Expected,
-		})
+		}, gateway.Decisions[i])
 	}
 }

@@ -110,6 +110,7 @@ func authzenScenarios() []scenario {
 		{name: "who may by a token that is none", as: "admin", route: searchSubject, body: `{"subject":{"type":"user"},` + readAurora + `,"page":{"token":"x"}}`, status: 400},
 		{name: "what may be read", as: "asker", route: searchResource, body: `{` + who("badge-7") + `,"action":{"name":"read"},"resource":{"type":"vessel","id":["ignored"]}}`, status: 200, want: map[string]any{
 			"results": "[map[id:mv-aurora type:vessel] map[id:mv-borealis type:vessel]]", "page": "map[count:2 next_token:]",
+			"context.patterns.0.type": "vessel", "context.patterns.0.pattern": "*", "context.patterns.0.because": "[overlaps_nodes]", "context.patterns.1": nil,
 		}},
 		{name: "what nobody may", as: "asker", route: searchResource, body: `{` + who("nobody") + `,"action":{"name":"read"},"resource":{"type":"vessel"}}`, status: 200, want: map[string]any{"results": "[]"}},
 		{name: "what of no type", as: "asker", route: searchResource, body: `{` + who("badge-7") + `,"action":{"name":"read"},"resource":{"type":"Vessel"}}`, status: 400},
@@ -279,10 +280,10 @@ func authzenTellsObligationsAndApprovals(t *testing.T, w *world) {
 	w.publish("alpha", "watch", `obligations contains {"type": "log"} if input.action == "read"`)
 	w.make("", "admin", "", "/approval-chains", `{"name":"scrapping","resource_type":"vessel","resource_pattern":"vessel:old-*","mode":"escalation","approval_levels":[{"level":1,"approvers":{"any_of":[{"role":"$tenant_admin"}]}}]}`)
 	got := w.evaluate("admin", `{`+who("badge-7")+`,`+readAurora+`}`, nil)
-	require.Equal(t, `{"context":{"obligations":[{"policy":"tenant.watch","type":"log"}]},"decision":true}`, jsonOf(got.json))
+	require.JSONEq(t, `{"context":{"obligations":[{"policy":"tenant.watch","type":"log"}]},"decision":true}`, string(got.body))
 	w.people["sailor"] = [2]string{"ALPHA", "sailor@alpha.example"}
 	got = w.evaluate("sailor", `{`+who("badge-7")+`,`+readAurora+`}`, nil)
-	require.Equal(t, `{"context":{"obligations":[{"type":"log"}]},"decision":true}`, jsonOf(got.json), "who is not trusted is not told whose")
+	require.JSONEq(t, `{"context":{"obligations":[{"type":"log"}]},"decision":true}`, string(got.body), "who is not trusted is not told whose")
 	got = w.evaluate("sailor", `{`+who("badge-7")+`,"action":{"name":"scrap"},"resource":{"type":"vessel","id":"old-one"}}`, nil)
 	require.Equal(t, false, got.at("decision"))
 	require.NotEmpty(t, got.at("context.approval.chain"), "%s", got.body)

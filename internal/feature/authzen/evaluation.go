@@ -70,9 +70,7 @@ func (s *Service) one(ctx context.Context, in In, e *Evaluation, o *Options) (*D
 func (s *Service) evaluations(ctx context.Context, in *EvaluationsIn) (*httpapi.Reply[Answers], error) {
 	b := &in.Body
 	list := make([]Evaluation, max(len(b.Evaluations), 1))
-	for i := range b.Evaluations {
-		list[i] = b.Evaluations[i]
-	}
+	copy(list, b.Evaluations)
 	for i := range list {
 		list[i] = list[i].or(b)
 	}
