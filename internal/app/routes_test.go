@@ -121,8 +121,6 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"POST /permissions/what-can":                             "a question",
 		"POST /permissions/explain":                              "a question",
 		"POST /permissions/simulate-change":                      "a question: the change is not made",
-		"POST /permissions/explain":                              "a question",
-		"POST /permissions/filter":                               "a question",
 		"POST /field-definitions/validate":                       "a question",
 		"POST /navigation/customize":                             "what the own menu shows, which decides nothing",
 		"DELETE /navigation/customizations/{item_id}":            "likewise",

@@ -145,14 +145,14 @@ func (c *Caller) Assert(q *engine.Question, attributes map[string]any, member st
 	return nil
 }
 
-// Obligations are those of a decision as the caller is told them: without the
+// Obligations are those of an answer as the caller is told them: without the
 // policies that they come from if the caller is not trusted.
-func (c *Caller) Obligations(d *engine.Decision) []map[string]any {
+func (c *Caller) Obligations(list []map[string]any) []map[string]any {
 	if c.Trusted {
-		return d.Obligations
+		return list
 	}
-	out := make([]map[string]any, len(d.Obligations))
-	for i, o := range d.Obligations {
+	out := make([]map[string]any, len(list))
+	for i, o := range list {
 		out[i] = maps.Clone(o)
 		delete(out[i], "policy")
 	}

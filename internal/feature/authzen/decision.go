@@ -55,7 +55,7 @@ func (d *Decision) context() *DecisionContext {
 // if they ask: others compare answers with one that says nothing.
 func view(caller *asking.Caller, d *engine.Decision, explain bool) *Decision {
 	out := &Decision{Decision: d.Allowed}
-	if list := caller.Obligations(d); len(list) > 0 {
+	if list := caller.Obligations(d.Obligations); len(list) > 0 {
 		out.context().Obligations = list
 	}
 	if d.Code == engine.ApprovalRequired && d.Chain != nil {

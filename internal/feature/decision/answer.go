@@ -37,7 +37,7 @@ type Answer struct {
 
 func view(caller *asking.Caller, d *engine.Decision) *Answer {
 	out := &Answer{
-		Allowed: d.Allowed, DecisionID: d.ID, ReasonCode: string(d.Code), Obligations: caller.Obligations(d), FieldPermissions: d.Fields,
+		Allowed: d.Allowed, DecisionID: d.ID, ReasonCode: string(d.Code), Obligations: caller.Obligations(d.Obligations), FieldPermissions: d.Fields,
 		RequiresApproval: d.Code == engine.ApprovalRequired, ApprovalRequestID: d.RequestID, AutoApproved: d.AutoApproved,
 	}
 	if d.Chain != nil {
