@@ -124,7 +124,7 @@ func TestFilter_OfRegisteredNodes(t *testing.T) {
 	write, err := g.filter("write vessel", engine.Question{})
 	require.NoError(t, err)
 	require.True(t, write.NamesDenied)
-	require.Equal(t, "(id <> three AND lower(id) <> "+g.id("three").String()+")", written(t, write), "nodes that are as all rows are not named")
+	require.Equal(t, "(id <> three AND (lower(id) <> "+g.id("three").String()+"))", written(t, write), "nodes that are as all rows are not named")
 	g.tenant.Active = false
 	write, err = g.filter("write vessel", engine.Question{})
 	require.NoError(t, err)
