@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sentinel-access/sentinel/internal/engine/filter"
@@ -282,18 +281,4 @@ func (sel *selection) check(expr filter.Expr) error {
 		return &NotTranslatable{Why: fmt.Sprintf("it would have %d comparisons, and may have at most %d", tests, MaxFilterTests)}
 	}
 	return nil
-}
-
-// nodesOf returns the registered nodes of a type, by code. Not to be changed.
-func (s *Snapshot) nodesOf(typ string) []*Resource {
-	s.listed.once.Do(func() {
-		s.listed.byType = map[string][]*Resource{}
-		for at, n := range s.codes {
-			s.listed.byType[at.typ] = append(s.listed.byType[at.typ], n)
-		}
-		for _, list := range s.listed.byType {
-			slices.SortFunc(list, func(a, b *Resource) int { return compareCodes(a, b) })
-		}
-	})
-	return s.listed.byType[typ]
 }

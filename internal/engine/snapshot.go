@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,11 +29,8 @@ type Snapshot struct {
 
 	nodes map[uuid.UUID]*Resource
 	codes map[typeCode]*Resource
-	// listed are the nodes by type, made when first asked for.
-	listed struct {
-		once   sync.Once
-		byType map[string][]*Resource
-	}
+	// order is of nodes, nil for no tree.
+	order *nodeOrder
 	// chains are the active approval chains, in the order in which the first that
 	// matches applies.
 	chains []*approval.Chain
