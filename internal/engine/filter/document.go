@@ -123,7 +123,7 @@ func (b *builder) member(t *Test, d *document, v *values) string {
 
 // ofKind tests that all members of a list compare with values of a kind.
 func ofKind(d *document, k kind) string {
-	return "NOT jsonb_path_exists(" + d.sql + ", '$[*] ? (!(" + comparesWith(k) + "))', '{}', true)"
+	return "NOT jsonb_path_exists(" + d.sql + ", 'strict $[*] ? (!(" + comparesWith(k) + "))', '{}', true)"
 }
 
 func empty(d *document) string { return d.sql + " = '[]'::jsonb" }
@@ -178,7 +178,7 @@ func (b *builder) within(t *Test, d *document, v *values) string {
 		return sqlFalse
 	default:
 		vars := `{"v":[` + strings.Join(v.json[kinds[0]], ",") + `]}`
-		return and(d.is("array"), "jsonb_path_exists("+d.sql+", '$[*] ? ("+comparesWith(kinds[0])+" && !(@ == $v[*]))', "+b.param(vars, "jsonb")+", true)")
+		return and(d.is("array"), "jsonb_path_exists("+d.sql+", 'strict $[*] ? ("+comparesWith(kinds[0])+" && !(@ == $v[*]))', "+b.param(vars, "jsonb")+", true)")
 	}
 }
 
@@ -250,7 +250,7 @@ func fieldMember(t *Test, x, y string) string {
 	if !t.Negated {
 		return and(list, scalarTest(y), has)
 	}
-	odd := `$[*] ? (@.type() != $t || @.type() == "number" && !(` + comparesWith(kindNumber) + `))`
+	odd := `strict $[*] ? (@.type() != $t || @.type() == "number" && !(` + comparesWith(kindNumber) + `))`
 	return or(x+" = '[]'::jsonb", and(list, scalarTest(y),
 		"NOT jsonb_path_exists("+x+", '"+odd+"', jsonb_build_object('t', jsonb_typeof("+y+")), true)", "NOT "+has))
 }
