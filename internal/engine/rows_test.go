@@ -261,9 +261,12 @@ func TestFilter_HoldsAsLongAsItSays(t *testing.T) {
 		make func(g *ground)
 		ttl  int
 	}{
-		"nothing ends":            {func(*ground) {}, 30},
-		"an assignment ends":      {func(g *ground) { at := g.now.Add(5 * time.Second); g.subject.Assignments[0].ExpiresAt = &at }, 5},
-		"an approval ends":        {func(g *ground) { at := g.now.Add(7 * time.Second); g.request("r", "c", "vessel", "x", "read", true, &at) }, 7},
+		"nothing ends":       {func(*ground) {}, 30},
+		"an assignment ends": {func(g *ground) { at := g.now.Add(5 * time.Second); g.subject.Assignments[0].ExpiresAt = &at }, 5},
+		"an approval ends": {func(g *ground) {
+			at := g.now.Add(7 * time.Second)
+			g.request("r", "c", "vessel", "x", "read", true, &at)
+		}, 7},
 		"a condition of the time": {func(g *ground) { g.grant("crew", `allow read vessel/x ?{"time_range": ["00:00", "23:59"]}`) }, 0},
 		"a chain of the time": {func(g *ground) {
 			g.tenant.AutoApprove = true

@@ -362,18 +362,18 @@ func TestModules_KnowWhoCouldReadTheTime(t *testing.T) {
 func TestModules_KnowWhoCouldTellResourcesApart(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]bool{
-		`deny contains 1 if input.resource.id == "x"`:                                                        true,
-		`deny contains 1 if input.resource.attributes.a`:                                                     true,
-		`deny contains 1 if { some x; input.resource[x] == 1 }`:                                              true,
-		`deny contains 1 if input.resource != {"type": "vessel"}`:                                            true,
-		`deny contains 1 if object.get(input, ["resource", "id"], 1) == 1`:                                   true,
-		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.path":                                   true,
-		"import data.sentinel.lib.resource as r\n\ndeny contains 1 if r.id":                                  true,
-		"import data.sentinel.lib as l\n\ndeny contains 1 if l == 1":                                         true,
-		"import data.tenant.relay\n\ndeny contains 1 if relay.named":                                         true,
-		`deny contains 1 if data.tenant.still.named`:                                                         false,
-		`deny contains 1 if input.resource.type == "vessel"`:                                                 false,
-		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.type == input.context.resource.id":      false,
+		`deny contains 1 if input.resource.id == "x"`:                                                         true,
+		`deny contains 1 if input.resource.attributes.a`:                                                      true,
+		`deny contains 1 if { some x; input.resource[x] == 1 }`:                                               true,
+		`deny contains 1 if input.resource != {"type": "vessel"}`:                                             true,
+		`deny contains 1 if object.get(input, ["resource", "id"], 1) == 1`:                                    true,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.path":                                    true,
+		"import data.sentinel.lib.resource as r\n\ndeny contains 1 if r.id":                                   true,
+		"import data.sentinel.lib as l\n\ndeny contains 1 if l == 1":                                          true,
+		"import data.tenant.relay\n\ndeny contains 1 if relay.named":                                          true,
+		`deny contains 1 if data.tenant.still.named`:                                                          false,
+		`deny contains 1 if input.resource.type == "vessel"`:                                                  false,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.type == input.context.resource.id":       false,
 		"import data.sentinel.lib\n\ndeny contains 1 if lib.subject.attributes.id == input.action_properties": false,
 	} {
 		m := compile(t, map[string]string{
