@@ -97,3 +97,87 @@ func (w *abacWorld) selected(typ, kind, sql string, params []any) []string {
 	require.NoError(w.t, err, query)
 	return codes
 }
+
+// whoCan are the triples that searches for subjects find, for every resource and
+// action, in pages. supplied says whether each question tells the attributes of
+// its resource.
+func (w *abacWorld) whoCan(supplied bool, wanted func(typ, action string) bool) map[triple]bool {
+	w.t.Helper()
+	names := map[string]string{}
+	for name, id := range w.accounts {
+		names[id] = name
+	}
+	out := map[triple]bool{}
+	for id, attributes := range w.resources {
+		typ := attributes["type"].(string)
+		resource := map[string]any{"type": typ, "id": id}
+		if supplied {
+			known := maps.Clone(attributes)
+			delete(known, "type")
+			resource["attributes"] = known
+		}
+		for _, action := range w.actions() {
+			if !wanted(typ, action) {
+				continue
+			}
+			body := map[string]any{"resource": resource, "action": action, "limit": 3}
+			for complete := false; !complete; {
+				var page struct {
+					Subjects []struct {
+						UserID string `json:"user_id"`
+					} `json:"subjects"`
+					NextPageToken string `json:"next_page_token"`
+					Complete      bool   `json:"complete"`
+					NotEvaluated  int    `json:"not_evaluated"`
+				}
+				w.call("/permissions/who-can", body, &page)
+				require.Zero(w.t, page.NotEvaluated)
+				for _, s := range page.Subjects {
+					require.Contains(w.t, names, s.UserID)
+					if names[s.UserID] == "" {
+						continue // the administrator, who may do anything
+					}
+					found := triple{names[s.UserID], id, action}
+					require.NotContains(w.t, out, found, "found twice")
+					out[found] = true
+				}
+				body["page_token"], complete = page.NextPageToken, page.Complete
+			}
+		}
+	}
+	return out
+}
+
+// whatCan are the triples of the registered resources that searches for resources
+// find, for every subject, in pages.
+func (w *abacWorld) whatCan() map[triple]bool {
+	w.t.Helper()
+	out := map[triple]bool{}
+	for subject := range w.subjects {
+		body := map[string]any{"user_id": w.accounts[subject], "limit": 7}
+		for complete := false; !complete; {
+			var page struct {
+				Nodes []struct {
+					Type    string   `json:"type"`
+					Code    string   `json:"code"`
+					Actions []string `json:"actions"`
+				} `json:"nodes"`
+				NextPageToken string `json:"next_page_token"`
+				Complete      bool   `json:"complete"`
+				NotEvaluated  int    `json:"not_evaluated"`
+			}
+			w.call("/permissions/what-can", body, &page)
+			require.Zero(w.t, page.NotEvaluated)
+			for _, n := range page.Nodes {
+				require.Equal(w.t, w.resources[n.Code]["type"], n.Type)
+				for _, action := range n.Actions {
+					found := triple{subject, n.Code, action}
+					require.NotContains(w.t, out, found, "found twice")
+					out[found] = true
+				}
+			}
+			body["page_token"], complete = page.NextPageToken, page.Complete
+		}
+	}
+	return out
+}

@@ -327,10 +327,15 @@ func TestABAC_PoliciesOfOthersDecideAsPublished(t *testing.T) {
 			want := w.permitted()
 			require.Len(t, want, c.permitted)
 			require.Equal(t, c.triples, len(w.subjects)*len(w.resources)*len(w.actions()))
-			require.Equal(t, want, w.filtered(func(string, string) bool { return true }), "filters of rows")
+			everything := func(string, string) bool { return true }
+			require.Equal(t, want, w.filtered(everything), "filters of rows")
+			require.Equal(t, want, w.whoCan(true, w.regulates), "who-can of what is not registered")
+			require.Empty(t, w.whatCan(), "what-can without anything registered")
 			w.apply(true)
 			require.Equal(t, want, w.checked(), "batch-check")
 			require.Equal(t, want, w.filtered(w.regulates), "filters of rows that are registered")
+			require.Equal(t, want, w.whoCan(false, everything), "who-can")
+			require.Equal(t, want, w.whatCan(), "what-can")
 		})
 	}
 }

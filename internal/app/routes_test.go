@@ -31,6 +31,8 @@ func allScenarios() []scenario {
 		authzenScenarios(),
 		searchScenarios(),
 		explainScenarios(),
+		searchScenarios(),
+		filterScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),
 		personalScenarios(),
