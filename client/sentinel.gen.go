@@ -85,6 +85,22 @@ const (
 	ChainInputModeGate       ChainInputMode = "gate"
 )
 
+// Defines values for DecisionAbleReasonCode.
+const (
+	DecisionAbleReasonCodeGranted           DecisionAbleReasonCode = "granted"
+	DecisionAbleReasonCodeGrantedByApproval DecisionAbleReasonCode = "granted_by_approval"
+)
+
+// Defines values for DecisionAblePatternBecause.
+const (
+	DecisionAblePatternBecauseApproval      DecisionAblePatternBecause = "approval"
+	DecisionAblePatternBecauseConditions    DecisionAblePatternBecause = "conditions"
+	DecisionAblePatternBecauseDeny          DecisionAblePatternBecause = "deny"
+	DecisionAblePatternBecauseOverlapsNodes DecisionAblePatternBecause = "overlaps_nodes"
+	DecisionAblePatternBecausePolicy        DecisionAblePatternBecause = "policy"
+	DecisionAblePatternBecauseWorkflow      DecisionAblePatternBecause = "workflow"
+)
+
 // Defines values for DecisionAnswerReasonCode.
 const (
 	DecisionAnswerReasonCodeApprovalRequired     DecisionAnswerReasonCode = "approval_required"
@@ -1246,6 +1262,9 @@ type Check struct {
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
 	Context  map[string]interface{} `json:"context,omitempty"`
 	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
 }
 
 // CheckResource defines model for CheckResource.
@@ -1307,6 +1326,80 @@ type CredentialEnrolmentEnvelope struct {
 	Data CredentialEnrolment `json:"data"`
 	Meta Meta                `json:"meta"`
 }
+
+// DecisionAble defines model for DecisionAble.
+type DecisionAble struct {
+	// ApprovalChainID The approval chain that an approval opened.
+	ApprovalChainID *openapi_types.UUID `json:"approval_chain_id,omitempty"`
+
+	// ApprovalRequestID The access request that opened it.
+	ApprovalRequestID *openapi_types.UUID `json:"approval_request_id,omitempty"`
+
+	// AutoApproved True if the conditions of the chain opened it.
+	AutoApproved     *bool   `json:"auto_approved,omitempty"`
+	DisplayName      *string `json:"display_name,omitempty"`
+	Email            *string `json:"email,omitempty"`
+	IsServiceAccount bool    `json:"is_service_account"`
+
+	// MatchedPermissions Ids of the permissions that allow it.
+	MatchedPermissions []string `json:"matched_permissions,omitempty"`
+
+	// MatchedRoles The roles that own them, with the path by which the account has each.
+	MatchedRoles []MatchedRole `json:"matched_roles,omitempty"`
+
+	// Obligations What whoever lets the account act has to do.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+	ReasonCode  DecisionAbleReasonCode   `json:"reason_code"`
+	UserID      openapi_types.UUID       `json:"user_id"`
+}
+
+// DecisionAbleReasonCode defines model for DecisionAble.ReasonCode.
+type DecisionAbleReasonCode string
+
+// DecisionAbleNode defines model for DecisionAbleNode.
+type DecisionAbleNode struct {
+	Actions []string `json:"actions"`
+	Code    string   `json:"code"`
+
+	// ID Absent for a section of this API.
+	ID   *openapi_types.UUID `json:"id,omitempty"`
+	Name *string             `json:"name,omitempty"`
+	Path *string             `json:"path,omitempty"`
+	Type string              `json:"type"`
+}
+
+// DecisionAblePattern defines model for DecisionAblePattern.
+type DecisionAblePattern struct {
+	// Actions With * first where it is every action: those that are known follow.
+	Actions []string `json:"actions"`
+
+	// ApprovalChainID The approval chain by which an approval gives it.
+	ApprovalChainID *openapi_types.UUID `json:"approval_chain_id,omitempty"`
+
+	// ApprovalRequestID The access request that was approved.
+	ApprovalRequestID *openapi_types.UUID `json:"approval_request_id,omitempty"`
+
+	// Because What may stand against it.
+	Because []DecisionAblePatternBecause `json:"because"`
+
+	// Conditional False: every check of an instance that matches and is not registered, without attributes and context, is allowed now. True: ask.
+	Conditional bool `json:"conditional"`
+
+	// Path How the subject has that permission, such as user > group:apac-team > role:inspector.
+	Path *string `json:"path,omitempty"`
+
+	// Pattern A glob over ids as in a permission's resource_path: * alone is every id, * within a segment, ** across.
+	Pattern string `json:"pattern"`
+
+	// PermissionID The permission that gives it.
+	PermissionID *openapi_types.UUID `json:"permission_id,omitempty"`
+
+	// ResourceType A type, or * for every type but api.
+	ResourceType string `json:"resource_type"`
+}
+
+// DecisionAblePatternBecause defines model for DecisionAblePattern.Because.
+type DecisionAblePatternBecause string
 
 // DecisionAnswer defines model for DecisionAnswer.
 type DecisionAnswer struct {
@@ -1437,6 +1530,63 @@ type DecisionFields struct {
 // DecisionFieldsEnvelope defines model for DecisionFieldsEnvelope.
 type DecisionFieldsEnvelope struct {
 	Data DecisionFields `json:"data"`
+	Meta Meta           `json:"meta"`
+}
+
+// DecisionWhatCan defines model for DecisionWhatCan.
+type DecisionWhatCan struct {
+	// Complete True if no node follows. A page without nodes may be followed by others.
+	Complete bool `json:"complete"`
+
+	// NextPageToken Where to go on with the nodes; absent at the end.
+	NextPageToken *string `json:"next_page_token,omitempty"`
+
+	// Nodes Registered resources on which the subject may act, by type and code.
+	Nodes []DecisionAbleNode `json:"nodes"`
+
+	// NotEvaluated Of how many questions nothing could be said.
+	NotEvaluated *int64 `json:"not_evaluated,omitempty"`
+
+	// Patterns What the subject may do with instances that are not registered. With the first page only.
+	Patterns []DecisionAblePattern `json:"patterns"`
+
+	// PatternsComplete False if there are more than the 1,000 that are listed.
+	PatternsComplete bool `json:"patterns_complete"`
+
+	// Revision A token of the state that the page holds for.
+	Revision string `json:"revision"`
+}
+
+// DecisionWhatCanEnvelope defines model for DecisionWhatCanEnvelope.
+type DecisionWhatCanEnvelope struct {
+	Data DecisionWhatCan `json:"data"`
+	Meta Meta            `json:"meta"`
+}
+
+// DecisionWhoCan defines model for DecisionWhoCan.
+type DecisionWhoCan struct {
+	// Complete True if nobody follows. A page without anybody may be followed by others.
+	Complete bool `json:"complete"`
+
+	// DependsOn Attributes that conditions read and the question does not say. With them the answer may be another.
+	DependsOn []string `json:"depends_on"`
+
+	// NextPageToken Where to go on; absent at the end.
+	NextPageToken *string `json:"next_page_token,omitempty"`
+
+	// NotEvaluated About how many accounts nothing could be said; they are not among the subjects.
+	NotEvaluated *int64 `json:"not_evaluated,omitempty"`
+
+	// Revision A token of the state that the page holds for.
+	Revision string `json:"revision"`
+
+	// Subjects Who is allowed, by their ids.
+	Subjects []DecisionAble `json:"subjects"`
+}
+
+// DecisionWhoCanEnvelope defines model for DecisionWhoCanEnvelope.
+type DecisionWhoCanEnvelope struct {
+	Data DecisionWhoCan `json:"data"`
 	Meta Meta           `json:"meta"`
 }
 
@@ -2453,6 +2603,9 @@ type PermissionCheckRequest struct {
 	Justification *string       `json:"justification,omitempty"`
 	Resource      CheckResource `json:"resource"`
 
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`
 }
@@ -2556,6 +2709,48 @@ type PermissionUpdate struct {
 
 // PermissionUpdateEffect defines model for PermissionUpdate.Effect.
 type PermissionUpdateEffect string
+
+// PermissionWhatCanRequest defines model for PermissionWhatCanRequest.
+type PermissionWhatCanRequest struct {
+	// Action Only this action. Default: every action that the tenant's permissions, workflows, fields and policies name.
+	Action *string `json:"action,omitempty"`
+
+	// Context Of the request: time, ip, workflow_state, anything else. Needs execute on api/decisions.
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Limit The most that a page holds. It may differ from page to page.
+	Limit *int64 `json:"limit,omitempty"`
+
+	// PageToken next_page_token of the page before, with the same question otherwise. Default: the first page.
+	PageToken *string `json:"page_token,omitempty"`
+
+	// ResourceType Only resources of this type. Default: every type but api, the sections of this API.
+	ResourceType *string `json:"resource_type,omitempty"`
+
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+}
+
+// PermissionWhoCanRequest defines model for PermissionWhoCanRequest.
+type PermissionWhoCanRequest struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Limit The most that a page holds. It may differ from page to page.
+	Limit *int64 `json:"limit,omitempty"`
+
+	// PageToken next_page_token of the page before, with the same question otherwise. Default: the first page.
+	PageToken *string       `json:"page_token,omitempty"`
+	Resource  CheckResource `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+}
 
 // PolicyDenial defines model for PolicyDenial.
 type PolicyDenial struct {
@@ -5182,6 +5377,12 @@ type BatchCheckPermissionsJSONRequestBody = PermissionBatchCheckRequest
 // CheckPermissionsJSONRequestBody defines body for CheckPermissions for application/json ContentType.
 type CheckPermissionsJSONRequestBody = PermissionCheckRequest
 
+// WhatCanPermissionsJSONRequestBody defines body for WhatCanPermissions for application/json ContentType.
+type WhatCanPermissionsJSONRequestBody = PermissionWhatCanRequest
+
+// WhoCanPermissionsJSONRequestBody defines body for WhoCanPermissions for application/json ContentType.
+type WhoCanPermissionsJSONRequestBody = PermissionWhoCanRequest
+
 // UpdatePermissionJSONRequestBody defines body for UpdatePermission for application/json ContentType.
 type UpdatePermissionJSONRequestBody = PermissionUpdate
 
@@ -6184,6 +6385,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WhatCanPermissionsWithBody What may this subject do?
+	//
+	// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+	WhatCanPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WhatCanPermissions What may this subject do?
+	//
+	// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+	WhatCanPermissions(ctx context.Context, body WhatCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WhoCanPermissionsWithBody Who may do this?
+	//
+	// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+	WhoCanPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WhoCanPermissions Who may do this?
+	//
+	// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+	WhoCanPermissions(ctx context.Context, body WhoCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePermission Delete a permission
 	//
@@ -8887,6 +9124,82 @@ func (c *API) CheckPermissionsWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 func (c *API) CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WhatCanPermissionsWithBody What may this subject do?
+//
+// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+func (c *API) WhatCanPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWhatCanPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WhatCanPermissions What may this subject do?
+//
+// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+func (c *API) WhatCanPermissions(ctx context.Context, body WhatCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWhatCanPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WhoCanPermissionsWithBody Who may do this?
+//
+// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+func (c *API) WhoCanPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWhoCanPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WhoCanPermissions Who may do this?
+//
+// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+func (c *API) WhoCanPermissions(ctx context.Context, body WhoCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWhoCanPermissionsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15080,6 +15393,86 @@ func NewCheckPermissionsRequestWithBody(server string, contentType string, body 
 	return req, nil
 }
 
+// NewWhatCanPermissionsRequest calls the generic WhatCanPermissions builder with application/json body
+func NewWhatCanPermissionsRequest(server string, body WhatCanPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWhatCanPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewWhatCanPermissionsRequestWithBody constructs an http.Request for the WhatCanPermissions method, with any body, and a specified content type
+func NewWhatCanPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/what-can")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewWhoCanPermissionsRequest calls the generic WhoCanPermissions builder with application/json body
+func NewWhoCanPermissionsRequest(server string, body WhoCanPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWhoCanPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewWhoCanPermissionsRequestWithBody constructs an http.Request for the WhoCanPermissions method, with any body, and a specified content type
+func NewWhoCanPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/who-can")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeletePermissionRequest constructs an http.Request for the DeletePermission method
 func NewDeletePermissionRequest(server string, id openapi_types.UUID, params *DeletePermissionParams) (*http.Request, error) {
 	var err error
@@ -20503,6 +20896,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissionsWithResponse(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckPermissionsResponse, error)
 
+	// WhatCanPermissionsWithBodyWithResponse What may this subject do?
+	//
+	// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+	WhatCanPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WhatCanPermissionsResponse, error)
+
+	// WhatCanPermissionsWithResponse What may this subject do?
+	//
+	// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+	WhatCanPermissionsWithResponse(ctx context.Context, body WhatCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*WhatCanPermissionsResponse, error)
+
+	// WhoCanPermissionsWithBodyWithResponse Who may do this?
+	//
+	// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+	WhoCanPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WhoCanPermissionsResponse, error)
+
+	// WhoCanPermissionsWithResponse Who may do this?
+	//
+	// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+	WhoCanPermissionsWithResponse(ctx context.Context, body WhoCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*WhoCanPermissionsResponse, error)
+
 	// DeletePermissionWithResponse Delete a permission
 	//
 	// It is taken from every role that owns it. The audit event says from how many, and which.
@@ -23098,6 +23527,52 @@ func (r CheckPermissionsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r CheckPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type WhatCanPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionWhatCanEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r WhatCanPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WhatCanPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type WhoCanPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionWhoCanEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r WhoCanPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WhoCanPermissionsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -26405,6 +26880,66 @@ func (c *ClientWithResponses) CheckPermissionsWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCheckPermissionsResponse(rsp)
+}
+
+// WhatCanPermissionsWithBodyWithResponse What may this subject do?
+//
+// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+func (c *ClientWithResponses) WhatCanPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WhatCanPermissionsResponse, error) {
+	rsp, err := c.WhatCanPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWhatCanPermissionsResponse(rsp)
+}
+
+// WhatCanPermissionsWithResponse What may this subject do?
+//
+// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/what-can (the `WhatCanPermissions` operationId).
+func (c *ClientWithResponses) WhatCanPermissionsWithResponse(ctx context.Context, body WhatCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*WhatCanPermissionsResponse, error) {
+	rsp, err := c.WhatCanPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWhatCanPermissionsResponse(rsp)
+}
+
+// WhoCanPermissionsWithBodyWithResponse Who may do this?
+//
+// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+func (c *ClientWithResponses) WhoCanPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WhoCanPermissionsResponse, error) {
+	rsp, err := c.WhoCanPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWhoCanPermissionsResponse(rsp)
+}
+
+// WhoCanPermissionsWithResponse Who may do this?
+//
+// Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/who-can (the `WhoCanPermissions` operationId).
+func (c *ClientWithResponses) WhoCanPermissionsWithResponse(ctx context.Context, body WhoCanPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*WhoCanPermissionsResponse, error) {
+	rsp, err := c.WhoCanPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWhoCanPermissionsResponse(rsp)
 }
 
 // DeletePermissionWithResponse Delete a permission
@@ -29773,6 +30308,58 @@ func ParseCheckPermissionsResponse(rsp *http.Response) (*CheckPermissionsRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DecisionAnswerEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWhatCanPermissionsResponse parses an HTTP response from a WhatCanPermissionsWithResponse call
+func ParseWhatCanPermissionsResponse(rsp *http.Response) (*WhatCanPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WhatCanPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionWhatCanEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWhoCanPermissionsResponse parses an HTTP response from a WhoCanPermissionsWithResponse call
+func ParseWhoCanPermissionsResponse(rsp *http.Response) (*WhoCanPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WhoCanPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionWhoCanEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
