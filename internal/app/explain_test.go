@@ -125,6 +125,22 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 			require.Equal(t, status, answer.status, "%s", answer.body)
 		}
 	}
+	w.database.Exec(t, `
+SELECT set_config('sentinel.scope', 'system', false);
+INSERT INTO sentinel.permissions (id, tenant_id, name, resource_type, resource_path, actions)
+SELECT md5(typ)::uuid, t.id, typ, typ, typ || '/*', '{read}'
+FROM sentinel.tenants t, unnest(ARRAY['page', 'wreck']) typ
+WHERE t.code = 'LARGE';
+INSERT INTO sentinel.role_permissions (tenant_id, role_id, permission_id)
+SELECT t.id, md5(t.id || role)::uuid, md5(typ)::uuid
+FROM sentinel.tenants t, (VALUES ('role0', 'page'), ('role1', 'wreck')) owned (role, typ)
+WHERE t.code = 'LARGE'`)
+	who := func(typ string) func(*testing.T) {
+		return func(t *testing.T) {
+			answer := w.send(request{method: http.MethodPost, path: "/permissions/who-can", body: `{"resource":{"type":"` + typ + `","id":"x"},"action":"read"}`}, boss)
+			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
+		}
+	}
 	p := newPlanner(t, w)
 	// The second call of these runs less than the first.
 	once := []string{"subject", "a write"}
@@ -186,6 +202,11 @@ func TestPlans_HotPathsUseTheirIndexes(t *testing.T) {
 			"refresh token", post("/auth/refresh", jsonOf(map[string]string{"refresh_token": crypto.NewOpaque("snr_", large).Text}), http.StatusUnauthorized),
 			map[string][]string{"token_hash": {"refresh_tokens_token_hash_key"}},
 		},
+		{"who can, where everybody holds the role", who("page"), map[string][]string{
+			"FROM sentinel.user_roles": {"user_roles_role_idx"}, "FROM sentinel.user_groups": {"user_groups_group_idx"}, `FROM "sentinel"."users"`: {"users_tenant_id_id_key", "users_pkey"},
+			`FROM "sentinel"."user_roles"`: {"user_roles_pair_key"},
+		}},
+		{"who can, where few do", who("wreck"), map[string][]string{"FROM sentinel.user_roles": {"user_roles_role_idx"}}},
 		{"sessions of a user", get("/auth/sessions"), map[string][]string{"refresh_tokens": {"refresh_tokens_user_idx"}}},
 		{
 			"idempotency key", func(t *testing.T) {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -79,70 +78,6 @@ func (s *Snapshot) givers(wanted []bool) (roles, groups []uuid.UUID) {
 	}
 	return roles, groups
 }
-
-// after returns the next candidates by id, at most most of them.
-func (c *candidates) after(tx *db.Tx, tenant, after uuid.UUID, now time.Time, most int) (ids []uuid.UUID, err error) {
-	if c.everybody {
-		err = tx.Raw(`
-SELECT id
-FROM sentinel.users
-WHERE tenant_id = ?
-AND id > ?
-ORDER BY id
-LIMIT ?`, tenant, after, most).Scan(&ids).Error
-	} else {
-		err = tx.Raw(candidatesSQL, map[string]any{
-			"tenant": tenant, "after": after, "now": now, "most": most, "roles": db.UUIDs(c.roles), "groups": db.UUIDs(c.groups),
-			"chain": c.chain, "type": c.typ, "action": c.action, "node": c.node, "id": c.id,
-		}).Scan(&ids).Error
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find candidates: %w", err)
-	}
-	return ids, nil
-}
-
-// candidatesSQL reads in the order of users from each of the three sources no
-// more than the page takes, so that it does not matter how many there are.
-const candidatesSQL = `
-SELECT user_id
-FROM (
-  (SELECT DISTINCT user_id
-  FROM sentinel.user_roles
-  WHERE tenant_id = @tenant
-  AND user_id > @after
-  AND role_id = ANY(CAST(@roles AS uuid[]))
-  AND is_active
-  AND (valid_from IS NULL OR valid_from <= @now)
-  AND (expires_at IS NULL OR expires_at > @now)
-  ORDER BY user_id
-  LIMIT @most)
-  UNION
-  (SELECT DISTINCT user_id
-  FROM sentinel.user_groups
-  WHERE tenant_id = @tenant
-  AND user_id > @after
-  AND group_id = ANY(CAST(@groups AS uuid[]))
-  ORDER BY user_id
-  LIMIT @most)
-  UNION
-  (SELECT DISTINCT beneficiary_id
-  FROM sentinel.access_requests
-  WHERE tenant_id = @tenant
-  AND beneficiary_id > @after
-  AND chain_id = @chain
-  AND COALESCE(request_details ->> 'node_id', '') = @node
-  AND (@node <> '' OR COALESCE(request_details ->> 'resource_id', '') = @id)
-  AND request_details ->> 'resource_type' = @type
-  AND (request_type = 'resource_access' OR request_type = 'permission' AND request_details ->> 'action' IN (@action, '*'))
-  AND status = 'approved'
-  AND NOT auto_approved
-  AND (grant_expires_at IS NULL OR grant_expires_at > @now)
-  ORDER BY beneficiary_id
-  LIMIT @most)
-) AS candidates
-ORDER BY user_id
-LIMIT @most`
 
 // loadSubjectsOf reads users of the transaction's tenant by their ids, in that
 // order, with their display names. It keeps none of them, since a search would

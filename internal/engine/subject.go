@@ -135,8 +135,9 @@ func subjects(tx *db.Tx, tenant uuid.UUID, users []models.User) ([]*Subject, err
 		}
 		out[i], byID[s.ID], ids[i] = s, s, s.ID
 	}
+	list := db.UUIDs(ids)
 	var groups []models.UserGroup
-	if err := tx.Where("tenant_id = ? AND user_id IN ?", tenant, ids).Order("created_at, id").Find(&groups).Error; err != nil {
+	if err := tx.Where("tenant_id = ? AND user_id = ANY(CAST(? AS uuid[]))", tenant, list).Order("created_at, id").Find(&groups).Error; err != nil {
 		return nil, fmt.Errorf("load groups of subjects: %w", err)
 	}
 	for i := range groups {
@@ -144,7 +145,7 @@ func subjects(tx *db.Tx, tenant uuid.UUID, users []models.User) ([]*Subject, err
 		s.Assignments = append(s.Assignments, Assignment{Node: rbac.Group(groups[i].GroupID)})
 	}
 	var roles []models.UserRole
-	err := tx.Where("tenant_id = ? AND user_id IN ? AND is_active", tenant, ids).Order("created_at, id").Find(&roles).Error
+	err := tx.Where("tenant_id = ? AND user_id = ANY(CAST(? AS uuid[])) AND is_active", tenant, list).Order("created_at, id").Find(&roles).Error
 	if err != nil {
 		return nil, fmt.Errorf("load roles of subjects: %w", err)
 	}
@@ -156,7 +157,7 @@ func subjects(tx *db.Tx, tenant uuid.UUID, users []models.User) ([]*Subject, err
 		return nil, err
 	}
 	var revoked []models.BlacklistedToken
-	err = tx.Select("user_id", "jti").Where("tenant_id = ? AND user_id IN ? AND expires_at > now()", tenant, ids).Find(&revoked).Error
+	err = tx.Select("user_id", "jti").Where("tenant_id = ? AND user_id = ANY(CAST(? AS uuid[])) AND expires_at > now()", tenant, list).Find(&revoked).Error
 	if err != nil {
 		return nil, fmt.Errorf("load revoked tokens of subjects: %w", err)
 	}

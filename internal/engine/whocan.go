@@ -107,7 +107,7 @@ type subjectSearch struct {
 	s          *Snapshot
 	now        time.Time
 	page       *SubjectPage
-	candidates candidates
+	candidates *candidateWalk
 	// looked is how many candidates were decided about.
 	looked int
 }
@@ -137,17 +137,17 @@ func (x *subjectSearch) run(ctx context.Context, tx *db.Tx) error {
 	if !x.s.Tenant.Active {
 		return nil
 	}
-	x.candidates = x.s.candidates(&x.ask.Question)
+	x.candidates = x.s.candidates(&x.ask.Question).walk(x.ask.TenantID, x.ask.After, x.now, min(x.ask.Limit+1, subjectsEach))
 	return x.walk(ctx, tx)
 }
 
 // walk decides about the candidates, some at a time, until the page is full or
 // has taken too long.
 func (x *subjectSearch) walk(ctx context.Context, tx *db.Tx) error {
-	after, ends := x.ask.After, x.engine.elapsed()+int64(x.engine.bounds.time)
+	ends := x.engine.elapsed() + int64(x.engine.bounds.time)
 	// One more than are wanted, so that most pages know whether they are the last.
 	for size := min(max(x.ask.Limit+1, subjectsEach/10), subjectsEach); ; size = subjectsEach {
-		ids, err := x.candidates.after(tx, x.ask.TenantID, after, x.now, size)
+		ids, err := x.candidates.next(tx, size)
 		if err != nil {
 			return err
 		}
@@ -170,7 +170,6 @@ func (x *subjectSearch) walk(ctx context.Context, tx *db.Tx) error {
 		if len(ids) < size {
 			return nil
 		}
-		after = ids[len(ids)-1]
 	}
 }
 
