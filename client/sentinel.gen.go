@@ -85,6 +85,30 @@ const (
 	ChainInputModeGate       ChainInputMode = "gate"
 )
 
+// Defines values for ChangeRequestMethod.
+const (
+	ChangeRequestMethodPOST ChangeRequestMethod = "POST"
+)
+
+// Defines values for ConditionJudgedTruth.
+const (
+	ConditionJudgedTruthFalse   ConditionJudgedTruth = "false"
+	ConditionJudgedTruthTrue    ConditionJudgedTruth = "true"
+	ConditionJudgedTruthUnknown ConditionJudgedTruth = "unknown"
+)
+
+// Defines values for ConditionValueKind.
+const (
+	ConditionValueKindBoolean ConditionValueKind = "boolean"
+	ConditionValueKindHidden  ConditionValueKind = "hidden"
+	ConditionValueKindList    ConditionValueKind = "list"
+	ConditionValueKindMissing ConditionValueKind = "missing"
+	ConditionValueKindNull    ConditionValueKind = "null"
+	ConditionValueKindNumber  ConditionValueKind = "number"
+	ConditionValueKindObject  ConditionValueKind = "object"
+	ConditionValueKindString  ConditionValueKind = "string"
+)
+
 // Defines values for DecisionAnswerReasonCode.
 const (
 	DecisionAnswerReasonCodeApprovalRequired     DecisionAnswerReasonCode = "approval_required"
@@ -105,6 +129,100 @@ const (
 const (
 	DecisionEffectiveEffectAllow DecisionEffectiveEffect = "allow"
 	DecisionEffectiveEffectDeny  DecisionEffectiveEffect = "deny"
+)
+
+// Defines values for ExplainedAssignmentKind.
+const (
+	ExplainedAssignmentKindGroup ExplainedAssignmentKind = "group"
+	ExplainedAssignmentKindRole  ExplainedAssignmentKind = "role"
+)
+
+// Defines values for ExplainedAssignmentWhy.
+const (
+	ExplainedAssignmentWhyExpired     ExplainedAssignmentWhy = "expired"
+	ExplainedAssignmentWhyInactive    ExplainedAssignmentWhy = "inactive"
+	ExplainedAssignmentWhyNotYetValid ExplainedAssignmentWhy = "not_yet_valid"
+)
+
+// Defines values for ExplainedChainMode.
+const (
+	ExplainedChainModeEscalation ExplainedChainMode = "escalation"
+	ExplainedChainModeGate       ExplainedChainMode = "gate"
+)
+
+// Defines values for ExplainedChangeKind.
+const (
+	ExplainedChangeKindActivate       ExplainedChangeKind = "activate"
+	ExplainedChangeKindApproval       ExplainedChangeKind = "approval"
+	ExplainedChangeKindAssignRole     ExplainedChangeKind = "assign_role"
+	ExplainedChangeKindLeaveGroup     ExplainedChangeKind = "leave_group"
+	ExplainedChangeKindPolicy         ExplainedChangeKind = "policy"
+	ExplainedChangeKindRemoveRole     ExplainedChangeKind = "remove_role"
+	ExplainedChangeKindRevokeApproval ExplainedChangeKind = "revoke_approval"
+	ExplainedChangeKindSetAttribute   ExplainedChangeKind = "set_attribute"
+	ExplainedChangeKindWorkflowState  ExplainedChangeKind = "workflow_state"
+)
+
+// Defines values for ExplainedChangeSuppliedBy.
+const (
+	ExplainedChangeSuppliedByCaller   ExplainedChangeSuppliedBy = "caller"
+	ExplainedChangeSuppliedByResource ExplainedChangeSuppliedBy = "resource"
+	ExplainedChangeSuppliedBySubject  ExplainedChangeSuppliedBy = "subject"
+)
+
+// Defines values for ExplainedChangeTarget.
+const (
+	ExplainedChangeTargetSubject ExplainedChangeTarget = "subject"
+	ExplainedChangeTargetTenant  ExplainedChangeTarget = "tenant"
+)
+
+// Defines values for ExplainedFieldVisibility.
+const (
+	ExplainedFieldVisibilityHidden ExplainedFieldVisibility = "hidden"
+	ExplainedFieldVisibilityRead   ExplainedFieldVisibility = "read"
+	ExplainedFieldVisibilityWrite  ExplainedFieldVisibility = "write"
+)
+
+// Defines values for ExplainedPermissionEffect.
+const (
+	ExplainedPermissionEffectAllow ExplainedPermissionEffect = "allow"
+	ExplainedPermissionEffectDeny  ExplainedPermissionEffect = "deny"
+)
+
+// Defines values for ExplainedPermissionWhy.
+const (
+	ExplainedPermissionWhyAction             ExplainedPermissionWhy = "action"
+	ExplainedPermissionWhyCondition          ExplainedPermissionWhy = "condition"
+	ExplainedPermissionWhyCounts             ExplainedPermissionWhy = "counts"
+	ExplainedPermissionWhyDenyConditionFalse ExplainedPermissionWhy = "deny_condition_false"
+	ExplainedPermissionWhyOverruled          ExplainedPermissionWhy = "overruled"
+	ExplainedPermissionWhyResource           ExplainedPermissionWhy = "resource"
+)
+
+// Defines values for ExplainedStepOutcome.
+const (
+	ExplainedStepOutcomeNotReached ExplainedStepOutcome = "not_reached"
+	ExplainedStepOutcomePassed     ExplainedStepOutcome = "passed"
+	ExplainedStepOutcomeRefused    ExplainedStepOutcome = "refused"
+	ExplainedStepOutcomeSkipped    ExplainedStepOutcome = "skipped"
+)
+
+// Defines values for ExplainedStepStep.
+const (
+	ExplainedStepStepApproval    ExplainedStepStep = "approval"
+	ExplainedStepStepConflict    ExplainedStepStep = "conflict"
+	ExplainedStepStepFields      ExplainedStepStep = "fields"
+	ExplainedStepStepPermissions ExplainedStepStep = "permissions"
+	ExplainedStepStepPolicies    ExplainedStepStep = "policies"
+	ExplainedStepStepRoles       ExplainedStepStep = "roles"
+	ExplainedStepStepSubject     ExplainedStepStep = "subject"
+	ExplainedStepStepWorkflow    ExplainedStepStep = "workflow"
+)
+
+// Defines values for ExplainedWorkflowSource.
+const (
+	ExplainedWorkflowSourceContext ExplainedWorkflowSource = "context"
+	ExplainedWorkflowSourceNode    ExplainedWorkflowSource = "node"
 )
 
 // Defines values for FieldDefinitionDefaultVisibility.
@@ -1236,6 +1354,18 @@ type ChainInput struct {
 // ChainInputMode gate: a permission and an approval. escalation: a permission or an approval.
 type ChainInputMode string
 
+// ChangeRequest defines model for ChangeRequest.
+type ChangeRequest struct {
+	Body   map[string]interface{} `json:"body"`
+	Method ChangeRequestMethod    `json:"method"`
+
+	// Path Such as /api/v1/access-requests.
+	Path string `json:"path"`
+}
+
+// ChangeRequestMethod defines model for ChangeRequest.Method.
+type ChangeRequestMethod string
+
 // Check defines model for Check.
 type Check struct {
 	Action string `json:"action"`
@@ -1246,6 +1376,9 @@ type Check struct {
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
 	Context  map[string]interface{} `json:"context,omitempty"`
 	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
 }
 
 // CheckResource defines model for CheckResource.
@@ -1264,6 +1397,49 @@ type ClientTokenServiceAccount struct {
 	Name   string             `json:"name"`
 	Tenant WhoTenant          `json:"tenant"`
 }
+
+// ConditionJudged defines model for ConditionJudged.
+type ConditionJudged struct {
+	// Decides True of the parts by which the whole is what it is.
+	Decides bool            `json:"decides"`
+	Found   *ConditionValue `json:"found,omitempty"`
+
+	// Operator all_of, any_of or not, or the comparison: eq, ne, in, nin, gt, gte, lt, lte, between, weekday, prefix, suffix, contains, contains_all, contains_any, cidr, matches or exists.
+	Operator string            `json:"operator"`
+	Parts    []ConditionJudged `json:"parts,omitempty"`
+
+	// Path What is compared, such as subject.attributes.clearance. Combinators have none.
+	Path *string `json:"path,omitempty"`
+
+	// Truth unknown: what is compared is missing, or of another kind than the comparison needs.
+	Truth ConditionJudgedTruth `json:"truth"`
+
+	// Wanted What it is compared with: one value, two bounds, or a list, of which the first 20.
+	Wanted []ConditionValue `json:"wanted,omitempty"`
+}
+
+// ConditionJudgedTruth unknown: what is compared is missing, or of another kind than the comparison needs.
+type ConditionJudgedTruth string
+
+// ConditionValue defines model for ConditionValue.
+type ConditionValue struct {
+	// Cut True if the value is longer than shown.
+	Cut *bool `json:"cut,omitempty"`
+
+	// Given True of an attribute that the question supplied; others are stored.
+	Given *bool `json:"given,omitempty"`
+
+	// Hidden True if the caller may not see the value.
+	Hidden *bool              `json:"hidden,omitempty"`
+	Kind   ConditionValueKind `json:"kind"`
+
+	// Ref The path from which the value was taken, where the condition names one in place of a value.
+	Ref   *string     `json:"ref,omitempty"`
+	Value interface{} `json:"value"`
+}
+
+// ConditionValueKind defines model for ConditionValue.Kind.
+type ConditionValueKind string
 
 // CredentialConfirmed defines model for CredentialConfirmed.
 type CredentialConfirmed struct {
@@ -1326,7 +1502,8 @@ type DecisionAnswer struct {
 	DecisionID   openapi_types.UUID `json:"decision_id"`
 
 	// Denials What policies say against it.
-	Denials []PolicyDenial `json:"denials,omitempty"`
+	Denials     []PolicyDenial `json:"denials,omitempty"`
+	Explanation *Explanation   `json:"explanation,omitempty"`
 
 	// FieldPermissions read, write or hidden for every field that is defined for the type, by tier and name. It does not depend on the action.
 	FieldPermissions map[string]map[string]string `json:"field_permissions,omitempty"`
@@ -1419,6 +1596,63 @@ type DecisionEffectiveListEnvelope struct {
 	Meta ListMeta            `json:"meta"`
 }
 
+// DecisionExplained defines model for DecisionExplained.
+type DecisionExplained struct {
+	Answer   DecisionAnswer     `json:"answer"`
+	Approval *ExplainedApproval `json:"approval,omitempty"`
+
+	// Changes The least that would change the answer: each on its own.
+	Changes []ExplainedWay `json:"changes"`
+
+	// Complete False if there may be other changes as small that were not found: the search is bounded, and policies are not searched.
+	Complete bool `json:"complete"`
+
+	// Cut The members of which not all is shown.
+	Cut []string `json:"cut,omitempty"`
+
+	// Fields Every field that is defined for the type; at most 200.
+	Fields []ExplainedField `json:"fields"`
+
+	// Groups Every group that the subject is in; at most 200.
+	Groups []ExplainedHolding `json:"groups"`
+
+	// MissingPermissions The permissions of the caller with which more would be shown, such as api/users:read.
+	MissingPermissions []string `json:"missing_permissions,omitempty"`
+
+	// NotCounting Roles and groups that the subject is given and does not have now; at most 200.
+	NotCounting []ExplainedAssignment `json:"not_counting"`
+	Others      ExplainedOthers       `json:"others"`
+
+	// Permissions Those of the subject's roles that decided or came near; at most 200.
+	Permissions []ExplainedPermission `json:"permissions"`
+
+	// Policies The policies that apply to the type and the action, those too that say nothing.
+	Policies []ExplainedPolicy `json:"policies"`
+
+	// Roles Every role that the subject has, those that decided first; at most 200.
+	Roles []ExplainedHolding `json:"roles"`
+
+	// Steps In the order in which they are taken: subject, roles, permissions, conflict, workflow, policies, approval, fields.
+	Steps     []ExplainedStep    `json:"steps"`
+	SubjectID openapi_types.UUID `json:"subject_id"`
+
+	// Summary The answer in one sentence.
+	Summary string `json:"summary"`
+
+	// Trimmed True if the caller sees what a subject may see of themselves alone. missing_permissions names what would show more.
+	Trimmed bool `json:"trimmed"`
+
+	// Until The next moment from which the answer is another if nothing is written, because an assignment or an approval begins or ends.
+	Until    *time.Time         `json:"until,omitempty"`
+	Workflow *ExplainedWorkflow `json:"workflow,omitempty"`
+}
+
+// DecisionExplainedEnvelope defines model for DecisionExplainedEnvelope.
+type DecisionExplainedEnvelope struct {
+	Data DecisionExplained `json:"data"`
+	Meta Meta              `json:"meta"`
+}
+
 // DecisionFields defines model for DecisionFields.
 type DecisionFields struct {
 	// Allowed Whether the subject may read the record at all.
@@ -1438,6 +1672,337 @@ type DecisionFields struct {
 type DecisionFieldsEnvelope struct {
 	Data DecisionFields `json:"data"`
 	Meta Meta           `json:"meta"`
+}
+
+// ExplainedApproval defines model for ExplainedApproval.
+type ExplainedApproval struct {
+	// Chains Those whose pattern matches, in their order, and those that policies require; at most 50.
+	Chains []ExplainedChain `json:"chains"`
+
+	// Permitted Whether it is permitted but for the chains.
+	Permitted bool `json:"permitted"`
+}
+
+// ExplainedAssignment defines model for ExplainedAssignment.
+type ExplainedAssignment struct {
+	// At When it expired, or begins.
+	At     *time.Time              `json:"at,omitempty"`
+	Detail string                  `json:"detail"`
+	ID     openapi_types.UUID      `json:"id"`
+	Kind   ExplainedAssignmentKind `json:"kind"`
+
+	// Name Left out for one that is no longer there for the tenant.
+	Name *string                `json:"name,omitempty"`
+	Why  ExplainedAssignmentWhy `json:"why"`
+}
+
+// ExplainedAssignmentKind defines model for ExplainedAssignment.Kind.
+type ExplainedAssignmentKind string
+
+// ExplainedAssignmentWhy defines model for ExplainedAssignment.Why.
+type ExplainedAssignmentWhy string
+
+// ExplainedChain defines model for ExplainedChain.
+type ExplainedChain struct {
+	// Applies False of one that matches while a more specific, or an older, one applies.
+	Applies bool `json:"applies"`
+
+	// ApprovedRequestID The request that opens it.
+	ApprovedRequestID     *openapi_types.UUID `json:"approved_request_id,omitempty"`
+	AutoApproveConditions *ConditionJudged    `json:"auto_approve_conditions,omitempty"`
+	ID                    openapi_types.UUID  `json:"id"`
+
+	// Levels Who must approve.
+	Levels []ApprovalLevel `json:"levels,omitempty"`
+
+	// Mode gate: a permission and an approval; escalation: one of them.
+	Mode ExplainedChainMode `json:"mode"`
+	Name string             `json:"name"`
+
+	// Needed False of an escalation for what is permitted anyway.
+	Needed bool `json:"needed"`
+
+	// Open Whether an approval, or its own conditions, open it.
+	Open bool `json:"open"`
+
+	// PendingRequestID The request that waits.
+	PendingRequestID *openapi_types.UUID `json:"pending_request_id,omitempty"`
+
+	// RequiredByPolicy True if a policy requires it.
+	RequiredByPolicy bool `json:"required_by_policy"`
+
+	// Until When what that request grants ends.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// ExplainedChainMode gate: a permission and an approval; escalation: one of them.
+type ExplainedChainMode string
+
+// ExplainedChange defines model for ExplainedChange.
+type ExplainedChange struct {
+	// Attribute The path of the attribute, such as subject.attributes.clearance.
+	Attribute *string             `json:"attribute,omitempty"`
+	ChainID   *openapi_types.UUID `json:"chain_id,omitempty"`
+	ChainName *string             `json:"chain_name,omitempty"`
+	GroupID   *openapi_types.UUID `json:"group_id,omitempty"`
+	GroupName *string             `json:"group_name,omitempty"`
+	Kind      ExplainedChangeKind `json:"kind"`
+
+	// Levels Who must approve.
+	Levels  []ApprovalLevel     `json:"levels,omitempty"`
+	NodeID  *openapi_types.UUID `json:"node_id,omitempty"`
+	Policy  *string             `json:"policy,omitempty"`
+	Reason  *string             `json:"reason,omitempty"`
+	Request *ChangeRequest      `json:"request,omitempty"`
+
+	// RequestID The access request that waits, or that grants it now.
+	RequestID *openapi_types.UUID `json:"request_id,omitempty"`
+	RoleID    *openapi_types.UUID `json:"role_id,omitempty"`
+	RoleName  *string             `json:"role_name,omitempty"`
+	State     *string             `json:"state,omitempty"`
+
+	// Summary One sentence.
+	Summary string `json:"summary"`
+
+	// SuppliedBy Whether the attribute or state is stored with the subject, stored with the registered node, or said by the one who asks.
+	SuppliedBy *ExplainedChangeSuppliedBy `json:"supplied_by,omitempty"`
+
+	// Target What is to be activated.
+	Target *ExplainedChangeTarget `json:"target,omitempty"`
+	Value  *ConditionValue        `json:"value,omitempty"`
+
+	// Wanted What any value that would do has to be, in words.
+	Wanted *string `json:"wanted,omitempty"`
+}
+
+// ExplainedChangeKind defines model for ExplainedChange.Kind.
+type ExplainedChangeKind string
+
+// ExplainedChangeSuppliedBy Whether the attribute or state is stored with the subject, stored with the registered node, or said by the one who asks.
+type ExplainedChangeSuppliedBy string
+
+// ExplainedChangeTarget What is to be activated.
+type ExplainedChangeTarget string
+
+// ExplainedField defines model for ExplainedField.
+type ExplainedField struct {
+	// Because One sentence.
+	Because string `json:"because"`
+
+	// By The ids of the permissions that name it, or the policies that restrict it.
+	By []string `json:"by,omitempty"`
+
+	// DefaultVisibility What holds where no permission names it.
+	DefaultVisibility string                   `json:"default_visibility"`
+	Name              string                   `json:"name"`
+	Tier              string                   `json:"tier"`
+	Visibility        ExplainedFieldVisibility `json:"visibility"`
+}
+
+// ExplainedFieldVisibility defines model for ExplainedField.Visibility.
+type ExplainedFieldVisibility string
+
+// ExplainedHolding defines model for ExplainedHolding.
+type ExplainedHolding struct {
+	// Cut True if there are more paths.
+	Cut *bool `json:"cut,omitempty"`
+
+	// Decided True of a role that owns a permission that decided.
+	Decided bool               `json:"decided"`
+	ID      openapi_types.UUID `json:"id"`
+	Name    string             `json:"name"`
+
+	// Paths Every path by which the subject has it, at most 20.
+	Paths []ExplainedPath `json:"paths"`
+}
+
+// ExplainedOthers defines model for ExplainedOthers.
+type ExplainedOthers struct {
+	// Matching On what is asked about and for the action, and not listed for want of room.
+	Matching int64 `json:"matching"`
+
+	// OtherAction On what is asked about, for other actions, and not listed.
+	OtherAction int64 `json:"other_action"`
+
+	// OtherResource On others of the type.
+	OtherResource int64 `json:"other_resource"`
+
+	// OtherType On other types.
+	OtherType int64 `json:"other_type"`
+}
+
+// ExplainedPath defines model for ExplainedPath.
+type ExplainedPath struct {
+	// ExpiresAt When the subject's own assignment at its beginning ends.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Path Such as user > group:apac-team > role:inspector > role:viewer.
+	Path string `json:"path"`
+}
+
+// ExplainedPermission defines model for ExplainedPermission.
+type ExplainedPermission struct {
+	Actions    []string         `json:"actions"`
+	Conditions *ConditionJudged `json:"conditions,omitempty"`
+
+	// Counts True if it has a say after its conditions and the conflict with others.
+	Counts bool                      `json:"counts"`
+	Detail string                    `json:"detail"`
+	Effect ExplainedPermissionEffect `json:"effect"`
+	ID     openapi_types.UUID        `json:"id"`
+	Name   string                    `json:"name"`
+	OnNode bool                      `json:"on_node"`
+
+	// Resource Its pattern, such as vessel/*, or the registered node that it is on, as type/code.
+	Resource string `json:"resource"`
+
+	// Roles The subject's roles that own it.
+	Roles []string               `json:"roles"`
+	Why   ExplainedPermissionWhy `json:"why"`
+}
+
+// ExplainedPermissionEffect defines model for ExplainedPermission.Effect.
+type ExplainedPermissionEffect string
+
+// ExplainedPermissionWhy defines model for ExplainedPermission.Why.
+type ExplainedPermissionWhy string
+
+// ExplainedPolicy defines model for ExplainedPolicy.
+type ExplainedPolicy struct {
+	Allows  *bool          `json:"allows,omitempty"`
+	Denials []PolicyDenial `json:"denials,omitempty"`
+
+	// Error What is wrong with it.
+	Error *string `json:"error,omitempty"`
+
+	// Failed True if it could not be evaluated, or said what no policy may.
+	Failed *bool `json:"failed,omitempty"`
+
+	// Obligations What it obliges to, if the answer is allowed.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
+	// Policy Such as tenant.hours.
+	Policy string `json:"policy"`
+
+	// RequireApproval The approval chains that it requires, by name.
+	RequireApproval []string `json:"require_approval,omitempty"`
+
+	// RestrictFields The fields that it restricts, as field:most.
+	RestrictFields []string `json:"restrict_fields,omitempty"`
+
+	// Silent True if it says nothing to this question.
+	Silent bool `json:"silent"`
+}
+
+// ExplainedStep defines model for ExplainedStep.
+type ExplainedStep struct {
+	// Detail One sentence.
+	Detail *string `json:"detail,omitempty"`
+
+	// Outcome skipped: it has no say in this question. not_reached: the answer was final before.
+	Outcome ExplainedStepOutcome `json:"outcome"`
+	Step    ExplainedStepStep    `json:"step"`
+}
+
+// ExplainedStepOutcome skipped: it has no say in this question. not_reached: the answer was final before.
+type ExplainedStepOutcome string
+
+// ExplainedStepStep defines model for ExplainedStep.Step.
+type ExplainedStepStep string
+
+// ExplainedWay defines model for ExplainedWay.
+type ExplainedWay struct {
+	// ReasonCode The answer under the changes.
+	ReasonCode *string `json:"reason_code,omitempty"`
+
+	// Summary One sentence.
+	Summary string `json:"summary"`
+
+	// Together All of them are needed.
+	Together []ExplainedChange `json:"together"`
+
+	// Verified True if the question was decided again under the changes. Of policies it is only said that they refuse.
+	Verified bool `json:"verified"`
+}
+
+// ExplainedWorkflow defines model for ExplainedWorkflow.
+type ExplainedWorkflow struct {
+	Allows bool `json:"allows"`
+
+	// Everyone Whether everybody may do it in this state.
+	Everyone bool `json:"everyone"`
+
+	// Known Whether the workflow has the state. In an unknown one nothing may be done.
+	Known bool `json:"known"`
+
+	// Limited Whether the state limits what may be done.
+	Limited bool `json:"limited"`
+
+	// Node As type/code.
+	Node   string             `json:"node"`
+	NodeID openapi_types.UUID `json:"node_id"`
+
+	// Roles The roles that may do it in this state; at most 50.
+	Roles []string `json:"roles,omitempty"`
+
+	// Source Whether the state is the node's, or context.workflow_state of the question.
+	Source ExplainedWorkflowSource `json:"source"`
+
+	// State Empty if there is none.
+	State string `json:"state"`
+}
+
+// ExplainedWorkflowSource Whether the state is the node's, or context.workflow_state of the question.
+type ExplainedWorkflowSource string
+
+// Explanation defines model for Explanation.
+type Explanation struct {
+	Approval *ExplainedApproval `json:"approval,omitempty"`
+
+	// Changes The least that would change the answer: each on its own.
+	Changes []ExplainedWay `json:"changes"`
+
+	// Complete False if there may be other changes as small that were not found: the search is bounded, and policies are not searched.
+	Complete bool `json:"complete"`
+
+	// Cut The members of which not all is shown.
+	Cut []string `json:"cut,omitempty"`
+
+	// Fields Every field that is defined for the type; at most 200.
+	Fields []ExplainedField `json:"fields"`
+
+	// Groups Every group that the subject is in; at most 200.
+	Groups []ExplainedHolding `json:"groups"`
+
+	// MissingPermissions The permissions of the caller with which more would be shown, such as api/users:read.
+	MissingPermissions []string `json:"missing_permissions,omitempty"`
+
+	// NotCounting Roles and groups that the subject is given and does not have now; at most 200.
+	NotCounting []ExplainedAssignment `json:"not_counting"`
+	Others      ExplainedOthers       `json:"others"`
+
+	// Permissions Those of the subject's roles that decided or came near; at most 200.
+	Permissions []ExplainedPermission `json:"permissions"`
+
+	// Policies The policies that apply to the type and the action, those too that say nothing.
+	Policies []ExplainedPolicy `json:"policies"`
+
+	// Roles Every role that the subject has, those that decided first; at most 200.
+	Roles []ExplainedHolding `json:"roles"`
+
+	// Steps In the order in which they are taken: subject, roles, permissions, conflict, workflow, policies, approval, fields.
+	Steps     []ExplainedStep    `json:"steps"`
+	SubjectID openapi_types.UUID `json:"subject_id"`
+
+	// Summary The answer in one sentence.
+	Summary string `json:"summary"`
+
+	// Trimmed True if the caller sees what a subject may see of themselves alone. missing_permissions names what would show more.
+	Trimmed bool `json:"trimmed"`
+
+	// Until The next moment from which the answer is another if nothing is written, because an assignment or an approval begins or ends.
+	Until    *time.Time         `json:"until,omitempty"`
+	Workflow *ExplainedWorkflow `json:"workflow,omitempty"`
 }
 
 // FieldBulk defines model for FieldBulk.
@@ -2449,9 +3014,15 @@ type PermissionCheckRequest struct {
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
 	Context map[string]interface{} `json:"context,omitempty"`
 
+	// Explain The answer carries its explanation, as POST /permissions/explain gives it. Needs execute on api/decisions and read on api/permissions. It counts as ten questions.
+	Explain *bool `json:"explain,omitempty"`
+
 	// Justification Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only.
 	Justification *string       `json:"justification,omitempty"`
 	Resource      CheckResource `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
 
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`
@@ -2497,6 +3068,24 @@ type PermissionDetailEffect string
 type PermissionDetailEnvelope struct {
 	Data PermissionDetail `json:"data"`
 	Meta Meta             `json:"meta"`
+}
+
+// PermissionExplainRequest defines model for PermissionExplainRequest.
+type PermissionExplainRequest struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context  map[string]interface{} `json:"context,omitempty"`
+	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
 }
 
 // PermissionInput defines model for PermissionInput.
@@ -5182,6 +5771,9 @@ type BatchCheckPermissionsJSONRequestBody = PermissionBatchCheckRequest
 // CheckPermissionsJSONRequestBody defines body for CheckPermissions for application/json ContentType.
 type CheckPermissionsJSONRequestBody = PermissionCheckRequest
 
+// ExplainPermissionsJSONRequestBody defines body for ExplainPermissions for application/json ContentType.
+type ExplainPermissionsJSONRequestBody = PermissionExplainRequest
+
 // UpdatePermissionJSONRequestBody defines body for UpdatePermission for application/json ContentType.
 type UpdatePermissionJSONRequestBody = PermissionUpdate
 
@@ -6184,6 +6776,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPermissionsWithBody Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPermissions Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissions(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePermission Delete a permission
 	//
@@ -8887,6 +9497,44 @@ func (c *API) CheckPermissionsWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 func (c *API) CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPermissionsWithBody Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *API) ExplainPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPermissions Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *API) ExplainPermissions(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPermissionsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15080,6 +15728,46 @@ func NewCheckPermissionsRequestWithBody(server string, contentType string, body 
 	return req, nil
 }
 
+// NewExplainPermissionsRequest calls the generic ExplainPermissions builder with application/json body
+func NewExplainPermissionsRequest(server string, body ExplainPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExplainPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExplainPermissionsRequestWithBody constructs an http.Request for the ExplainPermissions method, with any body, and a specified content type
+func NewExplainPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/explain")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeletePermissionRequest constructs an http.Request for the DeletePermission method
 func NewDeletePermissionRequest(server string, id openapi_types.UUID, params *DeletePermissionParams) (*http.Request, error) {
 	var err error
@@ -20503,6 +21191,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissionsWithResponse(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckPermissionsResponse, error)
 
+	// ExplainPermissionsWithBodyWithResponse Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error)
+
+	// ExplainPermissionsWithResponse Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithResponse(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error)
+
 	// DeletePermissionWithResponse Delete a permission
 	//
 	// It is taken from every role that owns it. The audit event says from how many, and which.
@@ -23098,6 +23804,29 @@ func (r CheckPermissionsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r CheckPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ExplainPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionExplainedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainPermissionsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -26405,6 +27134,36 @@ func (c *ClientWithResponses) CheckPermissionsWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCheckPermissionsResponse(rsp)
+}
+
+// ExplainPermissionsWithBodyWithResponse Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *ClientWithResponses) ExplainPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error) {
+	rsp, err := c.ExplainPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPermissionsResponse(rsp)
+}
+
+// ExplainPermissionsWithResponse Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *ClientWithResponses) ExplainPermissionsWithResponse(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error) {
+	rsp, err := c.ExplainPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPermissionsResponse(rsp)
 }
 
 // DeletePermissionWithResponse Delete a permission
@@ -29773,6 +30532,32 @@ func ParseCheckPermissionsResponse(rsp *http.Response) (*CheckPermissionsRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DecisionAnswerEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExplainPermissionsResponse parses an HTTP response from a ExplainPermissionsWithResponse call
+func ParseExplainPermissionsResponse(rsp *http.Response) (*ExplainPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionExplainedEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
