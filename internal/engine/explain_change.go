@@ -136,7 +136,7 @@ func (s *search) lift(from state) [][]ExplainedChange {
 			break
 		}
 		var losses []ExplainedChange
-		for _, at := range distinct(from.d.direct) {
+		for _, at := range unique(from.d.direct) {
 			brings := slices.ContainsFunc(g.Owners, func(o int32) bool {
 				_, reached := slices.BinarySearch(from.s.Graph.Reach(at), o)
 				return reached
@@ -156,7 +156,7 @@ func (s *search) lift(from state) [][]ExplainedChange {
 	return append(out, all)
 }
 
-func distinct(list []int32) []int32 {
+func unique(list []int32) []int32 {
 	seen := map[int32]bool{}
 	return slices.DeleteFunc(slices.Clone(list), func(at int32) bool {
 		was := seen[at]
@@ -270,7 +270,7 @@ func (s *search) permit(from state) [][]ExplainedChange {
 func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 	type option struct{ at, weight int32 }
 	var options []option
-	for _, at := range distinct(roles) {
+	for _, at := range unique(roles) {
 		r := from.s.roles[at]
 		_, held := slices.BinarySearch(from.d.held, at)
 		if held || r.IsSystem && r.Name == superAdmin && from.s.Tenant.ID != identity.PlatformTenant {
@@ -371,7 +371,7 @@ func (s *search) approveItself(from state) [][]ExplainedChange {
 // approval on its own, else all together, as few as do.
 func (s *search) losses(start state) {
 	var all []ExplainedChange
-	for _, at := range distinct(start.d.direct) {
+	for _, at := range unique(start.d.direct) {
 		if slices.ContainsFunc(start.d.Matched, func(g *grants.Grant) bool {
 			return slices.ContainsFunc(g.Owners, func(o int32) bool {
 				_, reached := slices.BinarySearch(start.s.Graph.Reach(at), o)

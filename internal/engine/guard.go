@@ -14,6 +14,8 @@ type field struct {
 	name, tier string
 	// ceiling is what holds where no permission names the field.
 	ceiling string
+	// dataType is of its values, and place where rows hold it.
+	dataType, place string
 }
 
 // chains reads the active approval chains that guard resources.
@@ -53,14 +55,21 @@ func (l *loader) guard(rows []models.ApprovalChain) error {
 
 // fields reads the active field definitions: the platform's and the tenant's.
 func (l *loader) fields() error {
-	var rows []models.FieldDefinition
-	err := l.tx.Select("entity_type", "field_name", "field_type", "default_visibility", "is_active").
-		Where("(tenant_id = ? OR tenant_id IS NULL) AND is_active", l.snap.Tenant.ID).Find(&rows).Error
+	rows, err := l.readFields()
 	if err != nil {
-		return fmt.Errorf("field definitions: %w", err)
+		return err
 	}
 	l.define(rows)
 	return nil
+}
+
+func (l *loader) readFields() (rows []models.FieldDefinition, err error) {
+	err = l.tx.Select("entity_type", "field_name", "field_type", "data_type", "storage_column", "storage_path", "default_visibility", "is_active").
+		Where("(tenant_id = ? OR tenant_id IS NULL) AND is_active", l.snap.Tenant.ID).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("field definitions: %w", err)
+	}
+	return rows, nil
 }
 
 // define takes the definitions down, in the order of tiers and names.
@@ -68,7 +77,9 @@ func (l *loader) define(rows []models.FieldDefinition) {
 	l.snap.fields = map[string][]field{}
 	for i := range rows {
 		if r := &rows[i]; r.IsActive {
-			l.snap.fields[r.EntityType] = append(l.snap.fields[r.EntityType], field{name: r.FieldName, tier: r.FieldType, ceiling: r.DefaultVisibility})
+			l.snap.fields[r.EntityType] = append(l.snap.fields[r.EntityType], field{
+				name: r.FieldName, tier: r.FieldType, ceiling: r.DefaultVisibility, dataType: r.DataType, place: FieldPlace(r),
+			})
 		}
 	}
 	for _, list := range l.snap.fields {

@@ -108,5 +108,5 @@ func (k *knownActions) of(x *inquiry) []string {
 			set.add(slices.Collect(maps.Keys(actions))...)
 		}
 	}
-	return slices.Sorted(maps.Keys(set))
+	return sorted(set)
 }

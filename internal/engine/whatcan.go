@@ -63,7 +63,8 @@ type nodeOrder struct {
 	list []*Resource
 }
 
-// ordered returns the registered nodes by type and code. Not to be changed.
+// ordered returns the nodes that questions can name, by type and code. Not to be
+// changed.
 func (s *Snapshot) ordered() []*Resource {
 	if s.order == nil {
 		return nil
@@ -71,7 +72,9 @@ func (s *Snapshot) ordered() []*Resource {
 	s.order.once.Do(func() {
 		list := make([]*Resource, 0, len(s.nodes))
 		for _, n := range s.nodes {
-			list = append(list, n)
+			if n.Type != grants.APIType {
+				list = append(list, n)
+			}
 		}
 		slices.SortFunc(list, compareNodes)
 		s.order.list = list
@@ -174,7 +177,7 @@ type resourceSearch struct {
 
 // walk decides about the nodes until the page is full or has taken too long.
 func (x *resourceSearch) walk(ctx context.Context) error {
-	list, ends := x.s.nodesOf(x.ask.Type), x.engine.elapsed()+int64(pageTime)
+	list, ends := x.s.nodesOf(x.ask.Type), x.engine.elapsed()+int64(x.engine.bounds.time)
 	if x.ask.After != "" {
 		typ, code, _ := strings.Cut(x.ask.After, "/")
 		at, found := slices.BinarySearchFunc(list, &Resource{Type: typ, Code: code}, compareNodes)
@@ -193,7 +196,7 @@ func (x *resourceSearch) walk(ctx context.Context) error {
 		if len(decisions) > 0 {
 			x.page.Found = append(x.page.Found, FoundResource{Node: node, Decisions: decisions})
 		}
-		if full := len(x.page.Found) == x.ask.Limit || x.asked >= mostDecisions || x.engine.elapsed() > ends; full && i < len(list)-1 {
+		if full := len(x.page.Found) == x.ask.Limit || x.asked >= x.engine.bounds.decisions || x.engine.elapsed() > ends; full && i < len(list)-1 {
 			x.page.Next = node.Type + "/" + node.Code
 			return nil
 		}

@@ -1,6 +1,7 @@
 package enginetest_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"slices"
@@ -66,6 +67,10 @@ type comparison struct {
 	checks   int
 	// questions are those that were asked.
 	questions int
+	// stored makes the ids of each tenant its own, for those that are written to one
+	// database; tenants counts them.
+	stored  bool
+	tenants uint32
 }
 
 // compiled are modules as each evaluator takes them.
@@ -124,12 +129,16 @@ type world struct {
 	subjects []*engine.Subject
 	policies *compiled
 	n        byte
+	// nth tells the ids of one tenant from another's.
+	nth uint32
 }
 
 // id is the next of a row, the same in every run.
 func (x *world) id() uuid.UUID {
 	x.n++
-	return uuid.UUID{15: x.n}
+	id := uuid.UUID{0: 0xab, 15: x.n}
+	binary.BigEndian.PutUint32(id[4:], x.nth)
+	return id
 }
 
 func moments() []time.Duration {
@@ -138,6 +147,10 @@ func moments() []time.Duration {
 
 func (c *comparison) draw(t *testing.T, r *rapid.T) *world {
 	x := &world{T: r}
+	if c.stored {
+		c.tenants++
+		x.nth = c.tenants
+	}
 	x.tenant = x.id()
 	x.resources()
 	x.holders()
@@ -336,7 +349,8 @@ func conditions() []string {
 		`{"any_of": [{"a": "x"}, {"b": {"contains": "x"}}]}`, `{"all_of": [{"a": {"nin": ["x"]}}, {"not": {"b": 1}}]}`,
 		`{"context.ip": {"cidr": "10.0.0.0/8"}}`, `{"time_range": ["22:00", "09:00"]}`, `{"context.time": {"weekday": ["mon"]}}`,
 		`{"subject.email": {"suffix": "acme.example"}}`, `{"subject.is_service_account": false, "resource.path": {"exists": true}}`,
-		`{"resource.id": {"in": ["a", "b"]}, "action.name": "read"}`, `{"tenant.code": "ACME", "resource.type": {"prefix": "p"}}`,
+		`{"resource.id": {"in": ["a", "b"]}, "action.name": "read"}`, `{"a": {"matches": "^x"}}`, `{"resource.id": {"ref": "resource.attributes.b"}}`,
+		`{"any_of": [{"subject.attributes.b": {"exists": true}}, {"resource.id": {"prefix": "a"}, "b": {"exists": false}}]}`, `{"tenant.code": "ACME", "resource.type": {"prefix": "p"}}`,
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 	Reference Type = "reference"
 	// Integer columns are smallint, integer or bigint.
 	Integer Type = "integer"
-	// Number columns are of any numeric type.
+	// Number columns are numeric. Others are compared as PostgreSQL rounds them.
 	Number  Type = "number"
 	Boolean Type = "boolean"
 	// Date columns are what conditions see as a string such as 2026-01-31.

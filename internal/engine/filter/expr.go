@@ -51,12 +51,14 @@ const (
 	// Values.
 	ContainsAll Op = "contains_all"
 	ContainsAny Op = "contains_any"
-	// Within and Overlaps are of a field that is a list: each, or one, of its
-	// members is among Values.
-	Within   Op = "within"
-	Overlaps Op = "overlaps"
+	// Within: the field is a list whose members are all among Values.
+	Within Op = "within"
 	// Exists: the field is there and not null.
 	Exists Op = "exists"
+	// EqFold is of the id only: equal to one of Values, which are texts in small
+	// letters, whatever letters the id has. Only A to Z and a to z are taken for
+	// the same.
+	EqFold Op = "eq_fold"
 	// Glob: the field is a string that matches the one value, a glob in the syntax
 	// that package pattern normalises to, "/" between segments.
 	Glob Op = "glob"
@@ -76,8 +78,8 @@ type Test struct {
 	Negated bool
 	// Values are strings, booleans, json.Number, nil and Nothing.
 	Values []any
-	// Other is another field of the row, in place of Values: its null is Nothing.
-	// Of Eq, Lt to Gte, Contains, and of ContainsAny, as a single value.
+	// Other is another field of the row, in place of a single value: its null is
+	// Nothing. Not of ContainsAll, Within, Exists and Glob.
 	Other *Field
 }
 
@@ -90,17 +92,15 @@ func (*Test) expr() {}
 func Fold(e Expr) Expr {
 	switch e := e.(type) {
 	case All:
-		var out All
+		out := All{}
 		for _, part := range e {
-			switch part := Fold(part).(type) {
-			case All:
-				out = append(out, part...)
-			case Any:
-				if len(part) == 0 {
-					return Any{}
-				}
-				out = append(out, part)
-			default:
+			part = Fold(part)
+			if holds, ok := Constant(part); ok && !holds {
+				return part
+			}
+			if inner, ok := part.(All); ok {
+				out = append(out, inner...)
+			} else {
 				out = append(out, part)
 			}
 		}
@@ -109,17 +109,15 @@ func Fold(e Expr) Expr {
 		}
 		return out
 	case Any:
-		var out Any
+		out := Any{}
 		for _, part := range e {
-			switch part := Fold(part).(type) {
-			case Any:
-				out = append(out, part...)
-			case All:
-				if len(part) == 0 {
-					return All{}
-				}
-				out = append(out, part)
-			default:
+			part = Fold(part)
+			if holds, ok := Constant(part); ok && holds {
+				return part
+			}
+			if inner, ok := part.(Any); ok {
+				out = append(out, inner...)
+			} else {
 				out = append(out, part)
 			}
 		}

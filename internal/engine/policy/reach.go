@@ -13,8 +13,8 @@ func (c *module) allows() bool {
 	return slices.ContainsFunc(c.rules, func(r rule) bool { return r.name == ruleAllow })
 }
 
-// AllowedActions returns the actions that modules with allow rules name as those
-// that they are about, by the types that they name, "*" for every type.
+// AllowedActions returns the actions that modules with allow rules are about, by
+// the types that they name, "*" standing for every action or type.
 func (m *Modules) AllowedActions() map[string][]string {
 	out := map[string][]string{}
 	for i := range m.modules {
@@ -28,7 +28,17 @@ func (m *Modules) AllowedActions() map[string][]string {
 		}
 		for _, typ := range types {
 			out[typ] = append(out[typ], c.Actions...)
+			if len(c.Actions) == 0 {
+				out[typ] = append(out[typ], "*")
+			}
 		}
 	}
 	return out
+}
+
+// MayApply is [Modules.Applies] where "*" stands for any type or action.
+func (m *Modules) MayApply(typ, action string) bool {
+	return slices.ContainsFunc(m.modules, func(c module) bool {
+		return len(c.rules) > 0 && typ != "api" && (typ == "*" || names(c.ResourceTypes, typ)) && (action == "*" || names(c.Actions, action))
+	})
 }
