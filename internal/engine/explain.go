@@ -154,18 +154,24 @@ func (e *explainer) steps() {
 	}
 	e.step(StepSubject, StepPassed, "The account is active, not locked, and in an active tenant.")
 	e.step(StepRoles, StepPassed, e.rolesDetail())
-	e.step(e.permissionStep())
-	e.step(e.conflictStep())
-	rest := []func() (string, string, string){e.workflowStep, e.policyStep, e.approvalStep}
+	outcome, detail := e.permissionStep()
+	e.step(StepPermissions, outcome, detail)
+	outcome, detail = e.conflictStep()
+	e.step(StepConflict, outcome, detail)
+	rest := []struct {
+		name string
+		take func() (outcome, detail string)
+	}{{StepWorkflow, e.workflowStep}, {StepPolicies, e.policyStep}, {StepApproval, e.approvalStep}}
 	reached := []bool{final != ExplicitDeny, final != ExplicitDeny && final != WorkflowState, e.err == nil && !refusesFinally(final)}
 	for i, step := range rest {
-		name, outcome, detail := step()
+		outcome, detail = step.take()
 		if !reached[i] && outcome != StepSkipped {
 			outcome, detail = StepNotReached, ""
 		}
-		e.step(name, outcome, detail)
+		e.step(step.name, outcome, detail)
 	}
-	e.step(e.fieldStep())
+	outcome, detail = e.fieldStep()
+	e.step(StepFields, outcome, detail)
 }
 
 func refusesFinally(code Code) bool {
@@ -208,26 +214,26 @@ func verb(n int, one, many string) string {
 	return many
 }
 
-func (e *explainer) permissionStep() (name, outcome, detail string) {
+func (e *explainer) permissionStep() (outcome, detail string) {
 	allows, failed := len(e.settled.counting), 0
 	if e.settled.code == "" && allows == 0 {
 		failed = len(e.settled.matched)
 	}
 	switch {
 	case allows > 0:
-		return StepPermissions, StepPassed, counted(allows, "permission") + verb(allows, " allows it.", " allow it.")
+		return StepPassed, counted(allows, "permission") + verb(allows, " allows it.", " allow it.")
 	case e.settled.code == ExplicitDeny:
-		return StepPermissions, StepPassed, counted(len(e.candidates), "permission") + verb(len(e.candidates), " matches.", " match.")
+		return StepPassed, counted(len(e.candidates), "permission") + verb(len(e.candidates), " matches.", " match.")
 	case e.d.Allowed:
-		return StepPermissions, StepSkipped, "No permission allows it: an approval, or a policy that may, stands in."
+		return StepSkipped, "No permission allows it: an approval, or a policy that may, stands in."
 	case failed > 0:
-		return StepPermissions, StepRefused, counted(failed, "permission") + " would allow it, but" + verb(failed, " its", " their") + " conditions do not hold."
+		return StepRefused, counted(failed, "permission") + " would allow it, but" + verb(failed, " its", " their") + " conditions do not hold."
 	default:
-		return StepPermissions, StepRefused, "No permission of the subject's roles is for it."
+		return StepRefused, "No permission of the subject's roles is for it."
 	}
 }
 
-func (e *explainer) conflictStep() (name, outcome, detail string) {
+func (e *explainer) conflictStep() (outcome, detail string) {
 	denies := 0
 	for _, g := range e.candidates {
 		if g.Effect == grants.Deny {
@@ -236,33 +242,33 @@ func (e *explainer) conflictStep() (name, outcome, detail string) {
 	}
 	switch {
 	case e.settled.code == ExplicitDeny:
-		return StepConflict, StepRefused, fmt.Sprintf("%s it (%s).", counted(len(e.settled.matched), "permission")+verb(len(e.settled.matched), " forbids", " forbid"), e.s.Tenant.Conflict)
+		return StepRefused, fmt.Sprintf("%s it (%s).", counted(len(e.settled.matched), "permission")+verb(len(e.settled.matched), " forbids", " forbid"), e.s.Tenant.Conflict)
 	case denies > 0:
-		return StepConflict, StepPassed, fmt.Sprintf("%s to the contrary %s not win (%s).", counted(denies, "permission"), verb(denies, "does", "do"), e.s.Tenant.Conflict)
+		return StepPassed, fmt.Sprintf("%s to the contrary %s not win (%s).", counted(denies, "permission"), verb(denies, "does", "do"), e.s.Tenant.Conflict)
 	default:
-		return StepConflict, StepSkipped, "No permission is to the contrary."
+		return StepSkipped, "No permission is to the contrary."
 	}
 }
 
-func (e *explainer) workflowStep() (name, outcome, detail string) {
+func (e *explainer) workflowStep() (outcome, detail string) {
 	w := e.out.Workflow
 	switch {
 	case w == nil:
-		return StepWorkflow, StepSkipped, "No workflow has a say."
+		return StepSkipped, "No workflow has a say."
 	case w.Allows && !w.Limited:
-		return StepWorkflow, StepPassed, fmt.Sprintf("The workflow of %s limits nothing in state %s.", w.Node, w.State)
+		return StepPassed, fmt.Sprintf("The workflow of %s limits nothing in state %s.", w.Node, w.State)
 	case w.Allows:
-		return StepWorkflow, StepPassed, fmt.Sprintf("The workflow of %s lets the subject's roles do it in state %s.", w.Node, w.State)
+		return StepPassed, fmt.Sprintf("The workflow of %s lets the subject's roles do it in state %s.", w.Node, w.State)
 	case w.State == "":
-		return StepWorkflow, StepRefused, fmt.Sprintf("The workflow of %s lets nothing be done without a state.", w.Node)
+		return StepRefused, fmt.Sprintf("The workflow of %s lets nothing be done without a state.", w.Node)
 	case !w.Known:
-		return StepWorkflow, StepRefused, fmt.Sprintf("The workflow of %s has no state %s.", w.Node, w.State)
+		return StepRefused, fmt.Sprintf("The workflow of %s has no state %s.", w.Node, w.State)
 	default:
-		return StepWorkflow, StepRefused, fmt.Sprintf("The workflow of %s does not let the subject's roles do it in state %s.", w.Node, w.State)
+		return StepRefused, fmt.Sprintf("The workflow of %s does not let the subject's roles do it in state %s.", w.Node, w.State)
 	}
 }
 
-func (e *explainer) policyStep() (name, outcome, detail string) {
+func (e *explainer) policyStep() (outcome, detail string) {
 	silent, failed := 0, 0
 	for i := range e.out.Policies {
 		if e.out.Policies[i].Silent {
@@ -274,47 +280,47 @@ func (e *explainer) policyStep() (name, outcome, detail string) {
 	}
 	switch {
 	case e.err != nil || e.asked.code == NotEvaluated || failed > 0:
-		return StepPolicies, StepRefused, "The policies could not be evaluated."
+		return StepRefused, "The policies could not be evaluated."
 	case e.d.Code == NotEvaluated:
-		return StepPolicies, StepRefused, "The answer could not be given in time, or what conditions approved could not be written down."
+		return StepRefused, "The answer could not be given in time, or what conditions approved could not be written down."
 	case len(e.out.Policies) == 0:
-		return StepPolicies, StepSkipped, "No policy applies."
+		return StepSkipped, "No policy applies."
 	case e.asked.code == PolicyDeny:
-		return StepPolicies, StepRefused, "It is forbidden: " + objections(e.asked.finding.Denials) + "."
+		return StepRefused, "It is forbidden: " + objections(e.asked.finding.Denials) + "."
 	default:
-		return StepPolicies, StepPassed, fmt.Sprintf("Of %d policies that apply %d say something, and none forbids it.", len(e.out.Policies), len(e.out.Policies)-silent)
+		return StepPassed, fmt.Sprintf("Of %d policies that apply %d say something, and none forbids it.", len(e.out.Policies), len(e.out.Policies)-silent)
 	}
 }
 
-func (e *explainer) approvalStep() (name, outcome, detail string) {
+func (e *explainer) approvalStep() (outcome, detail string) {
 	a := e.out.Approval
 	if a == nil {
-		return StepApproval, StepSkipped, "No approval chain has a say."
+		return StepSkipped, "No approval chain has a say."
 	}
 	opened := ""
 	for i := range a.Chains {
 		switch c := &a.Chains[i]; {
 		case !c.Needed:
 		case !c.Open && e.asked.code == ApprovalRequired:
-			return StepApproval, StepRefused, fmt.Sprintf("Approval chain %s must approve.", c.Name)
+			return StepRefused, fmt.Sprintf("Approval chain %s must approve.", c.Name)
 		case c.Open && opened == "":
 			opened = c.Name
 		}
 	}
 	if opened == "" {
-		return StepApproval, StepSkipped, "No approval is needed, or none would help."
+		return StepSkipped, "No approval is needed, or none would help."
 	}
-	return StepApproval, StepPassed, fmt.Sprintf("Approval chain %s is open.", opened)
+	return StepPassed, fmt.Sprintf("Approval chain %s is open.", opened)
 }
 
-func (e *explainer) fieldStep() (name, outcome, detail string) {
+func (e *explainer) fieldStep() (outcome, detail string) {
 	switch {
 	case len(e.defined()) == 0:
-		return StepFields, StepSkipped, "The type has no fields."
+		return StepSkipped, "The type has no fields."
 	case e.d.Code == NotEvaluated:
-		return StepFields, StepNotReached, ""
+		return StepNotReached, ""
 	default:
-		return StepFields, StepPassed, fmt.Sprintf("What may be done with %s does not depend on the action.", counted(len(e.defined()), "field"))
+		return StepPassed, fmt.Sprintf("What may be done with %s does not depend on the action.", counted(len(e.defined()), "field"))
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
-	"github.com/sentinel-access/sentinel/internal/engine/approval"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/models"
@@ -478,5 +477,4 @@ VALUES ($1, $2, $3, 'role', $3, '[{"level":1,"approvers":{"any_of":[{"user":"`+w
 	x, err = w.Engine.Explain(t.Context(), &engine.Question{TenantID: uuid.New(), UserID: w.bob, Type: "vessel", Action: "read"})
 	require.NoError(t, err)
 	require.Equal(t, engine.SubjectUnknown, x.Decision().Code)
-	require.Equal(t, approval.Mode("gate"), approval.Gate)
 }
