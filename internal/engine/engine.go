@@ -90,6 +90,7 @@ type Engine struct {
 	// platform are the policies of tenants that published none.
 	platform  atomic.Pointer[policySet]
 	listening atomic.Bool
+	bounds    searchBounds
 }
 
 // New makes an engine. It starts nothing: [Engine.Run] keeps it fresh.
@@ -97,7 +98,7 @@ func New(cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	started := time.Now()
 	return &Engine{
-		cfg: cfg, db: cfg.DB, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
+		cfg: cfg, db: cfg.DB, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), bounds: defaultBounds(),
 		clock: func() time.Duration { return time.Since(started) },
 	}
 }

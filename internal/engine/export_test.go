@@ -1,9 +1,15 @@
 package engine
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/sentinel-access/sentinel/internal/identity"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
 )
 
 // SetClock replaces the monotonic clock, before anything runs.
@@ -47,3 +53,26 @@ func CloneResource(r *Resource) *Resource { return r.clone() }
 
 // Plainly is the answer in a sentence that names nothing.
 func Plainly(code Code) string { return plainly(code) }
+
+// SetSearchBounds bounds the pages of searches, before anything runs.
+func (e *Engine) SetSearchBounds(candidates, decisions int, duration time.Duration) {
+	e.bounds = searchBounds{candidates: candidates, decisions: decisions, time: duration}
+}
+
+// WhoCanSettled is [Engine.WhoCan] of a graph that moves each time after it was
+// loaded: write is called then.
+func (e *Engine) WhoCanSettled(ctx context.Context, search *SubjectSearch, write func()) (*SubjectPage, error) {
+	v, err := e.view(ctx, search.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	write()
+	x := &subjectSearch{engine: e, ask: search, view: v}
+	run := func(tx *db.Tx) error { return x.run(ctx, tx) }
+	if err := e.db.InReadTx(identity.WithTenant(ctx, search.TenantID), run); !errors.Is(err, errMoved) {
+		return nil, fmt.Errorf("the graph has not moved: %w", err)
+	}
+	x.settle = true
+	err = e.db.InReadTx(identity.WithTenant(ctx, search.TenantID), run)
+	return x.page, err
+}

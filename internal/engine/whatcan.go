@@ -177,7 +177,7 @@ type resourceSearch struct {
 
 // walk decides about the nodes until the page is full or has taken too long.
 func (x *resourceSearch) walk(ctx context.Context) error {
-	list, ends := x.s.nodesOf(x.ask.Type), x.engine.elapsed()+int64(pageTime)
+	list, ends := x.s.nodesOf(x.ask.Type), x.engine.elapsed()+int64(x.engine.bounds.time)
 	if x.ask.After != "" {
 		typ, code, _ := strings.Cut(x.ask.After, "/")
 		at, found := slices.BinarySearchFunc(list, &Resource{Type: typ, Code: code}, compareNodes)
@@ -196,7 +196,7 @@ func (x *resourceSearch) walk(ctx context.Context) error {
 		if len(decisions) > 0 {
 			x.page.Found = append(x.page.Found, FoundResource{Node: node, Decisions: decisions})
 		}
-		if full := len(x.page.Found) == x.ask.Limit || x.asked >= mostDecisions || x.engine.elapsed() > ends; full && i < len(list)-1 {
+		if full := len(x.page.Found) == x.ask.Limit || x.asked >= x.engine.bounds.decisions || x.engine.elapsed() > ends; full && i < len(list)-1 {
 			x.page.Next = node.Type + "/" + node.Code
 			return nil
 		}

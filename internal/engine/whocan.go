@@ -16,18 +16,23 @@ import (
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
-// The bounds of one page of a search, of users as of nodes: past them it ends
-// early and says where to go on.
-const (
-	// mostCandidates is how many users are decided about.
-	mostCandidates = 20_000
-	// mostDecisions is how many questions about nodes are decided.
-	mostDecisions = 10_000
-	// pageTime is for how long deciding goes on.
-	pageTime = 2 * time.Second
-	// subjectsEach is how many subjects are read at a time.
-	subjectsEach = 500
-)
+// searchBounds are those of one page: past them it ends early and says where to
+// go on.
+type searchBounds struct {
+	// candidates is how many users are decided about.
+	candidates int
+	// decisions is how many questions about nodes are decided.
+	decisions int
+	// time is for how long deciding goes on.
+	time time.Duration
+}
+
+func defaultBounds() searchBounds {
+	return searchBounds{candidates: 20_000, decisions: 10_000, time: 2 * time.Second}
+}
+
+// subjectsEach is how many subjects are read at a time.
+const subjectsEach = 500
 
 // SubjectSearch asks who may do what the question is about. UserID is ignored.
 type SubjectSearch struct {
@@ -139,7 +144,7 @@ func (x *subjectSearch) run(ctx context.Context, tx *db.Tx) error {
 // walk decides about the candidates, some at a time, until the page is full or
 // has taken too long.
 func (x *subjectSearch) walk(ctx context.Context, tx *db.Tx) error {
-	after, ends := x.ask.After, x.engine.elapsed()+int64(pageTime)
+	after, ends := x.ask.After, x.engine.elapsed()+int64(x.engine.bounds.time)
 	// One more than are wanted, so that most pages know whether they are the last.
 	for size := min(max(x.ask.Limit+1, subjectsEach/10), subjectsEach); ; size = subjectsEach {
 		ids, err := x.candidates.after(tx, x.ask.TenantID, after, x.now, size)
@@ -157,7 +162,7 @@ func (x *subjectSearch) walk(ctx context.Context, tx *db.Tx) error {
 			}
 			x.looked++
 			last := i == len(subjects)-1 && len(ids) < size
-			if full := len(x.page.Found) == x.ask.Limit || x.looked == mostCandidates || x.engine.elapsed() > ends; full && !last {
+			if full := len(x.page.Found) == x.ask.Limit || x.looked == x.engine.bounds.candidates || x.engine.elapsed() > ends; full && !last {
 				x.page.Next = subject.ID
 				return nil
 			}
