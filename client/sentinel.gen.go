@@ -79,17 +79,34 @@ const (
 	ApprovalChainUpdateModeGate       ApprovalChainUpdateMode = "gate"
 )
 
-// Defines values for AuthZENOptionsEvaluationsSemantic.
-const (
-	AuthZENOptionsEvaluationsSemanticDenyOnFirstDeny     AuthZENOptionsEvaluationsSemantic = "deny_on_first_deny"
-	AuthZENOptionsEvaluationsSemanticExecuteAll          AuthZENOptionsEvaluationsSemantic = "execute_all"
-	AuthZENOptionsEvaluationsSemanticPermitOnFirstPermit AuthZENOptionsEvaluationsSemantic = "permit_on_first_permit"
-)
-
 // Defines values for ChainInputMode.
 const (
 	ChainInputModeEscalation ChainInputMode = "escalation"
 	ChainInputModeGate       ChainInputMode = "gate"
+)
+
+// Defines values for ChangeRequestMethod.
+const (
+	ChangeRequestMethodPOST ChangeRequestMethod = "POST"
+)
+
+// Defines values for ConditionJudgedTruth.
+const (
+	ConditionJudgedTruthFalse   ConditionJudgedTruth = "false"
+	ConditionJudgedTruthTrue    ConditionJudgedTruth = "true"
+	ConditionJudgedTruthUnknown ConditionJudgedTruth = "unknown"
+)
+
+// Defines values for ConditionValueKind.
+const (
+	ConditionValueKindBoolean ConditionValueKind = "boolean"
+	ConditionValueKindHidden  ConditionValueKind = "hidden"
+	ConditionValueKindList    ConditionValueKind = "list"
+	ConditionValueKindMissing ConditionValueKind = "missing"
+	ConditionValueKindNull    ConditionValueKind = "null"
+	ConditionValueKindNumber  ConditionValueKind = "number"
+	ConditionValueKindObject  ConditionValueKind = "object"
+	ConditionValueKindString  ConditionValueKind = "string"
 )
 
 // Defines values for DecisionAbleReasonCode.
@@ -128,6 +145,123 @@ const (
 const (
 	DecisionEffectiveEffectAllow DecisionEffectiveEffect = "allow"
 	DecisionEffectiveEffectDeny  DecisionEffectiveEffect = "deny"
+)
+
+// Defines values for DecisionFilterKind.
+const (
+	DecisionFilterKindAll       DecisionFilterKind = "all"
+	DecisionFilterKindCondition DecisionFilterKind = "condition"
+	DecisionFilterKindNone      DecisionFilterKind = "none"
+)
+
+// Defines values for DecisionFilterReasonCode.
+const (
+	DecisionFilterReasonCodeNotEvaluated    DecisionFilterReasonCode = "not_evaluated"
+	DecisionFilterReasonCodePolicyDeny      DecisionFilterReasonCode = "policy_deny"
+	DecisionFilterReasonCodeSubjectInactive DecisionFilterReasonCode = "subject_inactive"
+	DecisionFilterReasonCodeSubjectUnknown  DecisionFilterReasonCode = "subject_unknown"
+	DecisionFilterReasonCodeTenantInactive  DecisionFilterReasonCode = "tenant_inactive"
+)
+
+// Defines values for DecisionFilterColumnsIDType.
+const (
+	DecisionFilterColumnsIDTypeInteger DecisionFilterColumnsIDType = "integer"
+	DecisionFilterColumnsIDTypeText    DecisionFilterColumnsIDType = "text"
+	DecisionFilterColumnsIDTypeUUID    DecisionFilterColumnsIDType = "uuid"
+)
+
+// Defines values for ExplainedAssignmentKind.
+const (
+	ExplainedAssignmentKindGroup ExplainedAssignmentKind = "group"
+	ExplainedAssignmentKindRole  ExplainedAssignmentKind = "role"
+)
+
+// Defines values for ExplainedAssignmentWhy.
+const (
+	ExplainedAssignmentWhyExpired     ExplainedAssignmentWhy = "expired"
+	ExplainedAssignmentWhyInactive    ExplainedAssignmentWhy = "inactive"
+	ExplainedAssignmentWhyNotYetValid ExplainedAssignmentWhy = "not_yet_valid"
+)
+
+// Defines values for ExplainedChainMode.
+const (
+	ExplainedChainModeEscalation ExplainedChainMode = "escalation"
+	ExplainedChainModeGate       ExplainedChainMode = "gate"
+)
+
+// Defines values for ExplainedChangeKind.
+const (
+	ExplainedChangeKindActivate       ExplainedChangeKind = "activate"
+	ExplainedChangeKindApproval       ExplainedChangeKind = "approval"
+	ExplainedChangeKindAssignRole     ExplainedChangeKind = "assign_role"
+	ExplainedChangeKindLeaveGroup     ExplainedChangeKind = "leave_group"
+	ExplainedChangeKindPolicy         ExplainedChangeKind = "policy"
+	ExplainedChangeKindRemoveRole     ExplainedChangeKind = "remove_role"
+	ExplainedChangeKindRevokeApproval ExplainedChangeKind = "revoke_approval"
+	ExplainedChangeKindSetAttribute   ExplainedChangeKind = "set_attribute"
+	ExplainedChangeKindWorkflowState  ExplainedChangeKind = "workflow_state"
+)
+
+// Defines values for ExplainedChangeSuppliedBy.
+const (
+	ExplainedChangeSuppliedByCaller   ExplainedChangeSuppliedBy = "caller"
+	ExplainedChangeSuppliedByResource ExplainedChangeSuppliedBy = "resource"
+	ExplainedChangeSuppliedBySubject  ExplainedChangeSuppliedBy = "subject"
+)
+
+// Defines values for ExplainedChangeTarget.
+const (
+	ExplainedChangeTargetSubject ExplainedChangeTarget = "subject"
+	ExplainedChangeTargetTenant  ExplainedChangeTarget = "tenant"
+)
+
+// Defines values for ExplainedFieldVisibility.
+const (
+	ExplainedFieldVisibilityHidden ExplainedFieldVisibility = "hidden"
+	ExplainedFieldVisibilityRead   ExplainedFieldVisibility = "read"
+	ExplainedFieldVisibilityWrite  ExplainedFieldVisibility = "write"
+)
+
+// Defines values for ExplainedPermissionEffect.
+const (
+	ExplainedPermissionEffectAllow ExplainedPermissionEffect = "allow"
+	ExplainedPermissionEffectDeny  ExplainedPermissionEffect = "deny"
+)
+
+// Defines values for ExplainedPermissionWhy.
+const (
+	ExplainedPermissionWhyAction             ExplainedPermissionWhy = "action"
+	ExplainedPermissionWhyCondition          ExplainedPermissionWhy = "condition"
+	ExplainedPermissionWhyCounts             ExplainedPermissionWhy = "counts"
+	ExplainedPermissionWhyDenyConditionFalse ExplainedPermissionWhy = "deny_condition_false"
+	ExplainedPermissionWhyOverruled          ExplainedPermissionWhy = "overruled"
+	ExplainedPermissionWhyResource           ExplainedPermissionWhy = "resource"
+)
+
+// Defines values for ExplainedStepOutcome.
+const (
+	ExplainedStepOutcomeNotReached ExplainedStepOutcome = "not_reached"
+	ExplainedStepOutcomePassed     ExplainedStepOutcome = "passed"
+	ExplainedStepOutcomeRefused    ExplainedStepOutcome = "refused"
+	ExplainedStepOutcomeSkipped    ExplainedStepOutcome = "skipped"
+)
+
+// Defines values for ExplainedStepStep.
+const (
+	ExplainedStepStepApproval    ExplainedStepStep = "approval"
+	ExplainedStepStepConflict    ExplainedStepStep = "conflict"
+	ExplainedStepStepFields      ExplainedStepStep = "fields"
+	ExplainedStepStepPermissions ExplainedStepStep = "permissions"
+	ExplainedStepStepPolicies    ExplainedStepStep = "policies"
+	ExplainedStepStepRoles       ExplainedStepStep = "roles"
+	ExplainedStepStepSubject     ExplainedStepStep = "subject"
+	ExplainedStepStepWorkflow    ExplainedStepStep = "workflow"
+)
+
+// Defines values for ExplainedWorkflowSource.
+const (
+	ExplainedWorkflowSourceContext ExplainedWorkflowSource = "context"
+	ExplainedWorkflowSourceNode    ExplainedWorkflowSource = "node"
 )
 
 // Defines values for FieldDefinitionDefaultVisibility.
@@ -309,16 +443,22 @@ const (
 	PermissionDetailEffectDeny  PermissionDetailEffect = "deny"
 )
 
+// Defines values for PermissionFilterRequestDialect.
+const (
+	PermissionFilterRequestDialectPostgres PermissionFilterRequestDialect = "postgres"
+	PermissionFilterRequestDialectUcast    PermissionFilterRequestDialect = "ucast"
+)
+
 // Defines values for PermissionInputEffect.
 const (
 	PermissionInputEffectAllow PermissionInputEffect = "allow"
 	PermissionInputEffectDeny  PermissionInputEffect = "deny"
 )
 
-// Defines values for PermissionUpdateEffect.
+// Defines values for PermissionPatchEffect.
 const (
-	PermissionUpdateEffectAllow PermissionUpdateEffect = "allow"
-	PermissionUpdateEffectDeny  PermissionUpdateEffect = "deny"
+	PermissionPatchEffectAllow PermissionPatchEffect = "allow"
+	PermissionPatchEffectDeny  PermissionPatchEffect = "deny"
 )
 
 // Defines values for ResourceReachingEffect.
@@ -372,6 +512,35 @@ const (
 // Defines values for SessionPairTokenType.
 const (
 	SessionPairTokenTypeBearer SessionPairTokenType = "Bearer"
+)
+
+// Defines values for SimulationChangeConflictResolution.
+const (
+	SimulationChangeConflictResolutionDenyOverrides SimulationChangeConflictResolution = "deny_overrides"
+	SimulationChangeConflictResolutionMostSpecific  SimulationChangeConflictResolution = "most_specific"
+)
+
+// Defines values for SimulationChangeOp.
+const (
+	SimulationChangeOpAddToGroup           SimulationChangeOp = "add_to_group"
+	SimulationChangeOpApprove              SimulationChangeOp = "approve"
+	SimulationChangeOpAssignRole           SimulationChangeOp = "assign_role"
+	SimulationChangeOpCreatePermission     SimulationChangeOp = "create_permission"
+	SimulationChangeOpDeletePermission     SimulationChangeOp = "delete_permission"
+	SimulationChangeOpGroupAddRole         SimulationChangeOp = "group_add_role"
+	SimulationChangeOpGroupRemoveRole      SimulationChangeOp = "group_remove_role"
+	SimulationChangeOpRemoveFromGroup      SimulationChangeOp = "remove_from_group"
+	SimulationChangeOpRemoveRole           SimulationChangeOp = "remove_role"
+	SimulationChangeOpRevokeApproval       SimulationChangeOp = "revoke_approval"
+	SimulationChangeOpRoleAddPermission    SimulationChangeOp = "role_add_permission"
+	SimulationChangeOpRoleRemovePermission SimulationChangeOp = "role_remove_permission"
+	SimulationChangeOpSetChain             SimulationChangeOp = "set_chain"
+	SimulationChangeOpSetGroup             SimulationChangeOp = "set_group"
+	SimulationChangeOpSetResource          SimulationChangeOp = "set_resource"
+	SimulationChangeOpSetRole              SimulationChangeOp = "set_role"
+	SimulationChangeOpSetSetting           SimulationChangeOp = "set_setting"
+	SimulationChangeOpSetUser              SimulationChangeOp = "set_user"
+	SimulationChangeOpUpdatePermission     SimulationChangeOp = "update_permission"
 )
 
 // Defines values for TenantIsolationMode.
@@ -1228,281 +1397,6 @@ type AuthServiceAccountTokenRequest struct {
 	TenantID *string `json:"tenant_id,omitempty"`
 }
 
-// AuthZENAction defines model for AuthZENAction.
-type AuthZENAction struct {
-	Name string `json:"name"`
-
-	// Properties Needs execute on api/decisions.
-	Properties           map[string]interface{} `json:"properties,omitempty"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENActionSearchBody defines model for AuthZENActionSearchBody.
-type AuthZENActionSearchBody struct {
-	Context              map[string]interface{} `json:"context,omitempty"`
-	Page                 *AuthZENPage           `json:"page,omitempty"`
-	Resource             AuthZENResource        `json:"resource"`
-	Subject              AuthZENSubject         `json:"subject"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENAnswers defines model for AuthZENAnswers.
-type AuthZENAnswers struct {
-	Context *AuthZENDecisionContext `json:"context,omitempty"`
-
-	// Decision Only of a call without evaluations.
-	Decision    *bool             `json:"decision,omitempty"`
-	Evaluations []AuthZENDecision `json:"evaluations,omitempty"`
-}
-
-// AuthZENApproval defines model for AuthZENApproval.
-type AuthZENApproval struct {
-	// Chain The approval chain that is wanted.
-	Chain openapi_types.UUID `json:"chain"`
-
-	// Request The access request that waits for it.
-	Request *openapi_types.UUID `json:"request,omitempty"`
-}
-
-// AuthZENDecision defines model for AuthZENDecision.
-type AuthZENDecision struct {
-	Context  *AuthZENDecisionContext `json:"context,omitempty"`
-	Decision bool                    `json:"decision"`
-}
-
-// AuthZENDecisionContext defines model for AuthZENDecisionContext.
-type AuthZENDecisionContext struct {
-	Approval *AuthZENApproval `json:"approval,omitempty"`
-
-	// Code 200 beside the reason of the last of many.
-	Code *string `json:"code,omitempty"`
-
-	// DecisionID Of the record. With options.sentinel.explain, as all that follows.
-	DecisionID *openapi_types.UUID `json:"decision_id,omitempty"`
-	Error      *AuthZENItemError   `json:"error,omitempty"`
-
-	// MatchedPermissions Ids of the permissions that decided.
-	MatchedPermissions []string `json:"matched_permissions,omitempty"`
-
-	// Obligations What whoever lets the subject act has to do, as policies say it. Whoever cannot do one of them must not let the subject act.
-	Obligations []map[string]interface{} `json:"obligations,omitempty"`
-
-	// Reason Why no further evaluations were answered.
-	Reason *string `json:"reason,omitempty"`
-
-	// ReasonAdmin One sentence by the reason's code.
-	ReasonAdmin map[string]string `json:"reason_admin,omitempty"`
-
-	// Revision A token of the state that the answer holds for.
-	Revision *string `json:"revision,omitempty"`
-
-	// TTL Seconds for which the answer may be kept if nothing is written.
-	TTL *int64 `json:"ttl,omitempty"`
-}
-
-// AuthZENEvaluation defines model for AuthZENEvaluation.
-type AuthZENEvaluation struct {
-	Action *AuthZENAction `json:"action,omitempty"`
-
-	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
-	Context              map[string]interface{} `json:"context,omitempty"`
-	Resource             *AuthZENResource       `json:"resource,omitempty"`
-	Subject              *AuthZENSubject        `json:"subject,omitempty"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENEvaluationBody defines model for AuthZENEvaluationBody.
-type AuthZENEvaluationBody struct {
-	Action AuthZENAction `json:"action"`
-
-	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
-	Context              map[string]interface{} `json:"context,omitempty"`
-	Options              *AuthZENOptions        `json:"options,omitempty"`
-	Resource             AuthZENResource        `json:"resource"`
-	Subject              AuthZENSubject         `json:"subject"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENEvaluationsBody defines model for AuthZENEvaluationsBody.
-type AuthZENEvaluationsBody struct {
-	Action *AuthZENAction `json:"action,omitempty"`
-
-	// Context That of the evaluations that have none. Needs execute on api/decisions.
-	Context map[string]interface{} `json:"context,omitempty"`
-
-	// Evaluations Without any the call is one access evaluation.
-	Evaluations          []AuthZENEvaluation    `json:"evaluations,omitempty"`
-	Options              *AuthZENOptions        `json:"options,omitempty"`
-	Resource             *AuthZENResource       `json:"resource,omitempty"`
-	Subject              *AuthZENSubject        `json:"subject,omitempty"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENFound defines model for AuthZENFound.
-type AuthZENFound struct {
-	ID   string `json:"id"`
-	Type string `json:"type"`
-}
-
-// AuthZENFoundAction defines model for AuthZENFoundAction.
-type AuthZENFoundAction struct {
-	Name string `json:"name"`
-}
-
-// AuthZENFoundActionAuthZENResults defines model for AuthZENFoundActionAuthZENResults.
-type AuthZENFoundActionAuthZENResults struct {
-	Context *AuthZENSearchContext `json:"context,omitempty"`
-	Page    AuthZENPageAnswer     `json:"page"`
-	Results []AuthZENFoundAction  `json:"results"`
-}
-
-// AuthZENFoundAuthZENResults defines model for AuthZENFoundAuthZENResults.
-type AuthZENFoundAuthZENResults struct {
-	Context *AuthZENSearchContext `json:"context,omitempty"`
-	Page    AuthZENPageAnswer     `json:"page"`
-	Results []AuthZENFound        `json:"results"`
-}
-
-// AuthZENItemError defines model for AuthZENItemError.
-type AuthZENItemError struct {
-	Message string `json:"message"`
-	Status  int64  `json:"status"`
-}
-
-// AuthZENMetadata defines model for AuthZENMetadata.
-type AuthZENMetadata struct {
-	AccessEvaluationEndpoint  string `json:"access_evaluation_endpoint"`
-	AccessEvaluationsEndpoint string `json:"access_evaluations_endpoint"`
-	PolicyDecisionPoint       string `json:"policy_decision_point"`
-	SearchActionEndpoint      string `json:"search_action_endpoint"`
-	SearchResourceEndpoint    string `json:"search_resource_endpoint"`
-	SearchSubjectEndpoint     string `json:"search_subject_endpoint"`
-}
-
-// AuthZENOptions defines model for AuthZENOptions.
-type AuthZENOptions struct {
-	// EvaluationsSemantic Of many evaluations: whether those after the first that denies, or permits, are left out. Default execute_all.
-	EvaluationsSemantic  *AuthZENOptionsEvaluationsSemantic `json:"evaluations_semantic,omitempty"`
-	Sentinel             *OptionsSentinel                   `json:"sentinel,omitempty"`
-	AdditionalProperties map[string]interface{}             `json:"-"`
-}
-
-// AuthZENOptionsEvaluationsSemantic Of many evaluations: whether those after the first that denies, or permits, are left out. Default execute_all.
-type AuthZENOptionsEvaluationsSemantic string
-
-// AuthZENPage defines model for AuthZENPage.
-type AuthZENPage struct {
-	// Limit The most results wanted. Default 50; above 1,000 it is 1,000. With 0 there is only a token.
-	Limit *int64 `json:"limit,omitempty"`
-
-	// Properties None is known here. Like all else they are as they were on the page before.
-	Properties map[string]interface{} `json:"properties,omitempty"`
-
-	// Token The next_token of the page before. Everything else is as it was then; limit can be left out.
-	Token                *string                `json:"token,omitempty"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENPageAnswer defines model for AuthZENPageAnswer.
-type AuthZENPageAnswer struct {
-	Count int64 `json:"count"`
-
-	// NextToken Empty at the end. A page may have fewer results than were wanted, or none, and not be the last.
-	NextToken string `json:"next_token"`
-}
-
-// AuthZENPattern defines model for AuthZENPattern.
-type AuthZENPattern struct {
-	// Because On what it depends.
-	Because []string `json:"because,omitempty"`
-
-	// Conditional It depends on more than the question says; otherwise every such resource evaluates to true.
-	Conditional bool `json:"conditional"`
-
-	// Pattern Of the ids. * is every id.
-	Pattern string `json:"pattern"`
-
-	// Type * is every type.
-	Type string `json:"type"`
-}
-
-// AuthZENResource defines model for AuthZENResource.
-type AuthZENResource struct {
-	// ID The instance as the application knows it, or the id or code of a registered node.
-	ID string `json:"id"`
-
-	// Properties Attributes of the resource. Needs execute on api/decisions. Stored attributes of a registered node win.
-	Properties           map[string]interface{} `json:"properties,omitempty"`
-	Type                 string                 `json:"type"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENResourceKind defines model for AuthZENResourceKind.
-type AuthZENResourceKind struct {
-	// Properties Attributes of every resource; stored ones win.
-	Properties           map[string]interface{} `json:"properties,omitempty"`
-	Type                 string                 `json:"type"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENResourceSearchBody defines model for AuthZENResourceSearchBody.
-type AuthZENResourceSearchBody struct {
-	Action               AuthZENAction          `json:"action"`
-	Context              map[string]interface{} `json:"context,omitempty"`
-	Page                 *AuthZENPage           `json:"page,omitempty"`
-	Resource             AuthZENResourceKind    `json:"resource"`
-	Subject              AuthZENSubject         `json:"subject"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENSearchContext defines model for AuthZENSearchContext.
-type AuthZENSearchContext struct {
-	// DependsOn Attributes that conditions read and the question lacks: with them the answer may be another.
-	DependsOn []string `json:"depends_on,omitempty"`
-
-	// NotEvaluated How many answers could not be made, by failures of policies. They are not among the results.
-	NotEvaluated *int64 `json:"not_evaluated,omitempty"`
-
-	// Patterns Resources that are not registered and so cannot be listed, but may be allowed. On the first page.
-	Patterns []AuthZENPattern `json:"patterns,omitempty"`
-
-	// PatternsCut There are more patterns than are listed.
-	PatternsCut *bool `json:"patterns_cut,omitempty"`
-}
-
-// AuthZENSubject defines model for AuthZENSubject.
-type AuthZENSubject struct {
-	// ID external_id, verified e-mail address or id of an account of the tenant.
-	ID string `json:"id"`
-
-	// Properties Attributes of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
-	Properties map[string]interface{} `json:"properties,omitempty"`
-
-	// Type One of settings.authzen_subject_types; default user and identity.
-	Type                 string                 `json:"type"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENSubjectKind defines model for AuthZENSubjectKind.
-type AuthZENSubjectKind struct {
-	// Properties Attributes of every subject; see access evaluation.
-	Properties map[string]interface{} `json:"properties,omitempty"`
-
-	// Type One of settings.authzen_subject_types; default user and identity.
-	Type                 string                 `json:"type"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
-// AuthZENSubjectSearchBody defines model for AuthZENSubjectSearchBody.
-type AuthZENSubjectSearchBody struct {
-	Action               AuthZENAction          `json:"action"`
-	Context              map[string]interface{} `json:"context,omitempty"`
-	Page                 *AuthZENPage           `json:"page,omitempty"`
-	Resource             AuthZENResource        `json:"resource"`
-	Subject              AuthZENSubjectKind     `json:"subject"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
 // ChainInput defines model for ChainInput.
 type ChainInput struct {
 	// ApprovalLevels Who must agree, level by level.
@@ -1533,6 +1427,18 @@ type ChainInput struct {
 
 // ChainInputMode gate: a permission and an approval. escalation: a permission or an approval.
 type ChainInputMode string
+
+// ChangeRequest defines model for ChangeRequest.
+type ChangeRequest struct {
+	Body   map[string]interface{} `json:"body"`
+	Method ChangeRequestMethod    `json:"method"`
+
+	// Path Such as /api/v1/access-requests.
+	Path string `json:"path"`
+}
+
+// ChangeRequestMethod defines model for ChangeRequest.Method.
+type ChangeRequestMethod string
 
 // Check defines model for Check.
 type Check struct {
@@ -1565,6 +1471,49 @@ type ClientTokenServiceAccount struct {
 	Name   string             `json:"name"`
 	Tenant WhoTenant          `json:"tenant"`
 }
+
+// ConditionJudged defines model for ConditionJudged.
+type ConditionJudged struct {
+	// Decides True of the parts by which the whole is what it is.
+	Decides bool            `json:"decides"`
+	Found   *ConditionValue `json:"found,omitempty"`
+
+	// Operator all_of, any_of or not, or the comparison: eq, ne, in, nin, gt, gte, lt, lte, between, weekday, prefix, suffix, contains, contains_all, contains_any, cidr, matches or exists.
+	Operator string            `json:"operator"`
+	Parts    []ConditionJudged `json:"parts,omitempty"`
+
+	// Path What is compared, such as subject.attributes.clearance. Combinators have none.
+	Path *string `json:"path,omitempty"`
+
+	// Truth unknown: what is compared is missing, or of another kind than the comparison needs.
+	Truth ConditionJudgedTruth `json:"truth"`
+
+	// Wanted What it is compared with: one value, two bounds, or a list, of which the first 20.
+	Wanted []ConditionValue `json:"wanted,omitempty"`
+}
+
+// ConditionJudgedTruth unknown: what is compared is missing, or of another kind than the comparison needs.
+type ConditionJudgedTruth string
+
+// ConditionValue defines model for ConditionValue.
+type ConditionValue struct {
+	// Cut True if the value is longer than shown.
+	Cut *bool `json:"cut,omitempty"`
+
+	// Given True of an attribute that the question supplied; others are stored.
+	Given *bool `json:"given,omitempty"`
+
+	// Hidden True if the caller may not see the value.
+	Hidden *bool              `json:"hidden,omitempty"`
+	Kind   ConditionValueKind `json:"kind"`
+
+	// Ref The path from which the value was taken, where the condition names one in place of a value.
+	Ref   *string     `json:"ref,omitempty"`
+	Value interface{} `json:"value"`
+}
+
+// ConditionValueKind defines model for ConditionValue.Kind.
+type ConditionValueKind string
 
 // CredentialConfirmed defines model for CredentialConfirmed.
 type CredentialConfirmed struct {
@@ -1701,7 +1650,8 @@ type DecisionAnswer struct {
 	DecisionID   openapi_types.UUID `json:"decision_id"`
 
 	// Denials What policies say against it.
-	Denials []PolicyDenial `json:"denials,omitempty"`
+	Denials     []PolicyDenial `json:"denials,omitempty"`
+	Explanation *Explanation   `json:"explanation,omitempty"`
 
 	// FieldPermissions read, write or hidden for every field that is defined for the type, by tier and name. It does not depend on the action.
 	FieldPermissions map[string]map[string]string `json:"field_permissions,omitempty"`
@@ -1753,6 +1703,15 @@ type DecisionAnswersEnvelope struct {
 	Meta Meta            `json:"meta"`
 }
 
+// DecisionComparison defines model for DecisionComparison.
+type DecisionComparison struct {
+	After  DecisionSupposed `json:"after"`
+	Before DecisionSupposed `json:"before"`
+
+	// Changed Whether allowed or reason_code differ.
+	Changed bool `json:"changed"`
+}
+
 // DecisionEffective defines model for DecisionEffective.
 type DecisionEffective struct {
 	// Actions * stands for every action.
@@ -1794,6 +1753,63 @@ type DecisionEffectiveListEnvelope struct {
 	Meta ListMeta            `json:"meta"`
 }
 
+// DecisionExplained defines model for DecisionExplained.
+type DecisionExplained struct {
+	Answer   DecisionAnswer     `json:"answer"`
+	Approval *ExplainedApproval `json:"approval,omitempty"`
+
+	// Changes The least that would change the answer: each on its own.
+	Changes []ExplainedWay `json:"changes"`
+
+	// Complete False if there may be other changes as small that were not found: the search is bounded, and policies are not searched.
+	Complete bool `json:"complete"`
+
+	// Cut The members of which not all is shown.
+	Cut []string `json:"cut,omitempty"`
+
+	// Fields Every field that is defined for the type; at most 200.
+	Fields []ExplainedField `json:"fields"`
+
+	// Groups Every group that the subject is in; at most 200.
+	Groups []ExplainedHolding `json:"groups"`
+
+	// MissingPermissions The permissions of the caller with which more would be shown, such as api/users:read.
+	MissingPermissions []string `json:"missing_permissions,omitempty"`
+
+	// NotCounting Roles and groups that the subject is given and does not have now; at most 200.
+	NotCounting []ExplainedAssignment `json:"not_counting"`
+	Others      ExplainedOthers       `json:"others"`
+
+	// Permissions Those of the subject's roles that decided or came near; at most 200.
+	Permissions []ExplainedPermission `json:"permissions"`
+
+	// Policies The policies that apply to the type and the action, those too that say nothing.
+	Policies []ExplainedPolicy `json:"policies"`
+
+	// Roles Every role that the subject has, those that decided first; at most 200.
+	Roles []ExplainedHolding `json:"roles"`
+
+	// Steps In the order in which they are taken: subject, roles, permissions, conflict, workflow, policies, approval, fields.
+	Steps     []ExplainedStep    `json:"steps"`
+	SubjectID openapi_types.UUID `json:"subject_id"`
+
+	// Summary The answer in one sentence.
+	Summary string `json:"summary"`
+
+	// Trimmed True if the caller sees what a subject may see of themselves alone. missing_permissions names what would show more.
+	Trimmed bool `json:"trimmed"`
+
+	// Until The next moment from which the answer is another if nothing is written, because an assignment or an approval begins or ends.
+	Until    *time.Time         `json:"until,omitempty"`
+	Workflow *ExplainedWorkflow `json:"workflow,omitempty"`
+}
+
+// DecisionExplainedEnvelope defines model for DecisionExplainedEnvelope.
+type DecisionExplainedEnvelope struct {
+	Data DecisionExplained `json:"data"`
+	Meta Meta              `json:"meta"`
+}
+
 // DecisionFields defines model for DecisionFields.
 type DecisionFields struct {
 	// Allowed Whether the subject may read the record at all.
@@ -1813,6 +1829,132 @@ type DecisionFields struct {
 type DecisionFieldsEnvelope struct {
 	Data DecisionFields `json:"data"`
 	Meta Meta           `json:"meta"`
+}
+
+// DecisionFilter defines model for DecisionFilter.
+type DecisionFilter struct {
+	// Kind none: select nothing. all: select every row. condition: select by it.
+	Kind DecisionFilterKind `json:"kind"`
+
+	// Obligations What whoever shows the rows has to do, as in POST /permissions/check: the same for every row.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
+	// Params The values of $1 and so on: texts and lists of texts, which the expression casts.
+	Params []interface{} `json:"params,omitempty"`
+
+	// ReasonCode Why there is nothing to select, where the reason lies in no row.
+	ReasonCode *DecisionFilterReasonCode `json:"reason_code,omitempty"`
+
+	// Revision A token of the state that the condition holds for.
+	Revision *string `json:"revision,omitempty"`
+
+	// SQL Of dialect postgres: a boolean expression for a WHERE, with $1 and so on. Join it to others by AND; it must not stand under a NOT.
+	SQL *string `json:"sql,omitempty"`
+
+	// TTL Seconds for which the condition may be kept if nothing is written.
+	TTL   int64       `json:"ttl"`
+	Ucast *FilterNode `json:"ucast,omitempty"`
+}
+
+// DecisionFilterKind none: select nothing. all: select every row. condition: select by it.
+type DecisionFilterKind string
+
+// DecisionFilterReasonCode Why there is nothing to select, where the reason lies in no row.
+type DecisionFilterReasonCode string
+
+// DecisionFilterColumns defines model for DecisionFilterColumns.
+type DecisionFilterColumns struct {
+	// Attributes The jsonb column with the attributes that have no column of their own. Default: attributes.
+	Attributes *string `json:"attributes,omitempty"`
+
+	// ID The column with the row's id, as checks name it. Default: id.
+	ID *string `json:"id,omitempty"`
+
+	// IDType The type of that column.
+	IDType *DecisionFilterColumnsIDType `json:"id_type,omitempty"`
+
+	// Offset How many parameters the query has before those of the condition.
+	Offset *int64 `json:"offset,omitempty"`
+
+	// Table The table's name or alias in the query. Default: none, columns stand alone.
+	Table *string `json:"table,omitempty"`
+}
+
+// DecisionFilterColumnsIDType The type of that column.
+type DecisionFilterColumnsIDType string
+
+// DecisionFilterEnvelope defines model for DecisionFilterEnvelope.
+type DecisionFilterEnvelope struct {
+	Data DecisionFilter `json:"data"`
+	Meta Meta           `json:"meta"`
+}
+
+// DecisionSimulated defines model for DecisionSimulated.
+type DecisionSimulated struct {
+	// CreatedPermissionIds What the answers call the permissions that the changes create, in their order.
+	CreatedPermissionIds []openapi_types.UUID `json:"created_permission_ids"`
+
+	// Results In the order of the checks.
+	Results []DecisionComparison `json:"results"`
+
+	// Revision A token of the state that both answers start from.
+	Revision string                   `json:"revision"`
+	Summary  DecisionSimulatedSummary `json:"summary"`
+}
+
+// DecisionSimulatedEnvelope defines model for DecisionSimulatedEnvelope.
+type DecisionSimulatedEnvelope struct {
+	Data DecisionSimulated `json:"data"`
+	Meta Meta              `json:"meta"`
+}
+
+// DecisionSimulatedSummary defines model for DecisionSimulatedSummary.
+type DecisionSimulatedSummary struct {
+	// Changed Those of which allowed or reason_code are not the same.
+	Changed      int64 `json:"changed"`
+	Checks       int64 `json:"checks"`
+	NewlyAllowed int64 `json:"newly_allowed"`
+	NewlyDenied  int64 `json:"newly_denied"`
+}
+
+// DecisionSupposed defines model for DecisionSupposed.
+type DecisionSupposed struct {
+	Allowed         bool                `json:"allowed"`
+	ApprovalChainID *openapi_types.UUID `json:"approval_chain_id,omitempty"`
+	ApprovalLevels  []ApprovalLevel     `json:"approval_levels,omitempty"`
+
+	// ApprovalRequestID Made up where an approval is supposed that nobody asked for.
+	ApprovalRequestID  *openapi_types.UUID          `json:"approval_request_id,omitempty"`
+	AutoApproved       *bool                        `json:"auto_approved,omitempty"`
+	Denials            []PolicyDenial               `json:"denials,omitempty"`
+	FieldPermissions   map[string]map[string]string `json:"field_permissions,omitempty"`
+	MatchedConditions  map[string]interface{}       `json:"matched_conditions,omitempty"`
+	MatchedPermissions []string                     `json:"matched_permissions,omitempty"`
+	MatchedRoles       []MatchedRole                `json:"matched_roles,omitempty"`
+	Obligations        []map[string]interface{}     `json:"obligations,omitempty"`
+
+	// Reason One sentence for people.
+	Reason           string `json:"reason"`
+	ReasonCode       string `json:"reason_code"`
+	RequiresApproval bool   `json:"requires_approval"`
+}
+
+// DecisionSupposedCheck defines model for DecisionSupposedCheck.
+type DecisionSupposedCheck struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context  map[string]interface{} `json:"context,omitempty"`
+	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject.
+	UserID openapi_types.UUID `json:"user_id"`
 }
 
 // DecisionWhatCan defines model for DecisionWhatCan.
@@ -1870,6 +2012,337 @@ type DecisionWhoCan struct {
 type DecisionWhoCanEnvelope struct {
 	Data DecisionWhoCan `json:"data"`
 	Meta Meta           `json:"meta"`
+}
+
+// ExplainedApproval defines model for ExplainedApproval.
+type ExplainedApproval struct {
+	// Chains Those whose pattern matches, in their order, and those that policies require; at most 50.
+	Chains []ExplainedChain `json:"chains"`
+
+	// Permitted Whether it is permitted but for the chains.
+	Permitted bool `json:"permitted"`
+}
+
+// ExplainedAssignment defines model for ExplainedAssignment.
+type ExplainedAssignment struct {
+	// At When it expired, or begins.
+	At     *time.Time              `json:"at,omitempty"`
+	Detail string                  `json:"detail"`
+	ID     openapi_types.UUID      `json:"id"`
+	Kind   ExplainedAssignmentKind `json:"kind"`
+
+	// Name Left out for one that is no longer there for the tenant.
+	Name *string                `json:"name,omitempty"`
+	Why  ExplainedAssignmentWhy `json:"why"`
+}
+
+// ExplainedAssignmentKind defines model for ExplainedAssignment.Kind.
+type ExplainedAssignmentKind string
+
+// ExplainedAssignmentWhy defines model for ExplainedAssignment.Why.
+type ExplainedAssignmentWhy string
+
+// ExplainedChain defines model for ExplainedChain.
+type ExplainedChain struct {
+	// Applies False of one that matches while a more specific, or an older, one applies.
+	Applies bool `json:"applies"`
+
+	// ApprovedRequestID The request that opens it.
+	ApprovedRequestID     *openapi_types.UUID `json:"approved_request_id,omitempty"`
+	AutoApproveConditions *ConditionJudged    `json:"auto_approve_conditions,omitempty"`
+	ID                    openapi_types.UUID  `json:"id"`
+
+	// Levels Who must approve.
+	Levels []ApprovalLevel `json:"levels,omitempty"`
+
+	// Mode gate: a permission and an approval; escalation: one of them.
+	Mode ExplainedChainMode `json:"mode"`
+	Name string             `json:"name"`
+
+	// Needed False of an escalation for what is permitted anyway.
+	Needed bool `json:"needed"`
+
+	// Open Whether an approval, or its own conditions, open it.
+	Open bool `json:"open"`
+
+	// PendingRequestID The request that waits.
+	PendingRequestID *openapi_types.UUID `json:"pending_request_id,omitempty"`
+
+	// RequiredByPolicy True if a policy requires it.
+	RequiredByPolicy bool `json:"required_by_policy"`
+
+	// Until When what that request grants ends.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// ExplainedChainMode gate: a permission and an approval; escalation: one of them.
+type ExplainedChainMode string
+
+// ExplainedChange defines model for ExplainedChange.
+type ExplainedChange struct {
+	// Attribute The path of the attribute, such as subject.attributes.clearance.
+	Attribute *string             `json:"attribute,omitempty"`
+	ChainID   *openapi_types.UUID `json:"chain_id,omitempty"`
+	ChainName *string             `json:"chain_name,omitempty"`
+	GroupID   *openapi_types.UUID `json:"group_id,omitempty"`
+	GroupName *string             `json:"group_name,omitempty"`
+	Kind      ExplainedChangeKind `json:"kind"`
+
+	// Levels Who must approve.
+	Levels  []ApprovalLevel     `json:"levels,omitempty"`
+	NodeID  *openapi_types.UUID `json:"node_id,omitempty"`
+	Policy  *string             `json:"policy,omitempty"`
+	Reason  *string             `json:"reason,omitempty"`
+	Request *ChangeRequest      `json:"request,omitempty"`
+
+	// RequestID The access request that waits, or that grants it now.
+	RequestID *openapi_types.UUID `json:"request_id,omitempty"`
+	RoleID    *openapi_types.UUID `json:"role_id,omitempty"`
+	RoleName  *string             `json:"role_name,omitempty"`
+	State     *string             `json:"state,omitempty"`
+
+	// Summary One sentence.
+	Summary string `json:"summary"`
+
+	// SuppliedBy Whether the attribute or state is stored with the subject, stored with the registered node, or said by the one who asks.
+	SuppliedBy *ExplainedChangeSuppliedBy `json:"supplied_by,omitempty"`
+
+	// Target What is to be activated.
+	Target *ExplainedChangeTarget `json:"target,omitempty"`
+	Value  *ConditionValue        `json:"value,omitempty"`
+
+	// Wanted What any value that would do has to be, in words.
+	Wanted *string `json:"wanted,omitempty"`
+}
+
+// ExplainedChangeKind defines model for ExplainedChange.Kind.
+type ExplainedChangeKind string
+
+// ExplainedChangeSuppliedBy Whether the attribute or state is stored with the subject, stored with the registered node, or said by the one who asks.
+type ExplainedChangeSuppliedBy string
+
+// ExplainedChangeTarget What is to be activated.
+type ExplainedChangeTarget string
+
+// ExplainedField defines model for ExplainedField.
+type ExplainedField struct {
+	// Because One sentence.
+	Because string `json:"because"`
+
+	// By The ids of the permissions that name it, or the policies that restrict it.
+	By []string `json:"by,omitempty"`
+
+	// DefaultVisibility What holds where no permission names it.
+	DefaultVisibility string                   `json:"default_visibility"`
+	Name              string                   `json:"name"`
+	Tier              string                   `json:"tier"`
+	Visibility        ExplainedFieldVisibility `json:"visibility"`
+}
+
+// ExplainedFieldVisibility defines model for ExplainedField.Visibility.
+type ExplainedFieldVisibility string
+
+// ExplainedHolding defines model for ExplainedHolding.
+type ExplainedHolding struct {
+	// Cut True if there are more paths.
+	Cut *bool `json:"cut,omitempty"`
+
+	// Decided True of a role that owns a permission that decided.
+	Decided bool               `json:"decided"`
+	ID      openapi_types.UUID `json:"id"`
+	Name    string             `json:"name"`
+
+	// Paths Every path by which the subject has it, at most 20.
+	Paths []ExplainedPath `json:"paths"`
+}
+
+// ExplainedOthers defines model for ExplainedOthers.
+type ExplainedOthers struct {
+	// Matching On what is asked about and for the action, and not listed for want of room.
+	Matching int64 `json:"matching"`
+
+	// OtherAction On what is asked about, for other actions, and not listed.
+	OtherAction int64 `json:"other_action"`
+
+	// OtherResource On others of the type.
+	OtherResource int64 `json:"other_resource"`
+
+	// OtherType On other types.
+	OtherType int64 `json:"other_type"`
+}
+
+// ExplainedPath defines model for ExplainedPath.
+type ExplainedPath struct {
+	// ExpiresAt When the subject's own assignment at its beginning ends.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Path Such as user > group:apac-team > role:inspector > role:viewer.
+	Path string `json:"path"`
+}
+
+// ExplainedPermission defines model for ExplainedPermission.
+type ExplainedPermission struct {
+	Actions    []string         `json:"actions"`
+	Conditions *ConditionJudged `json:"conditions,omitempty"`
+
+	// Counts True if it has a say after its conditions and the conflict with others.
+	Counts bool                      `json:"counts"`
+	Detail string                    `json:"detail"`
+	Effect ExplainedPermissionEffect `json:"effect"`
+	ID     openapi_types.UUID        `json:"id"`
+	Name   string                    `json:"name"`
+	OnNode bool                      `json:"on_node"`
+
+	// Resource Its pattern, such as vessel/*, or the registered node that it is on, as type/code.
+	Resource string `json:"resource"`
+
+	// Roles The subject's roles that own it.
+	Roles []string               `json:"roles"`
+	Why   ExplainedPermissionWhy `json:"why"`
+}
+
+// ExplainedPermissionEffect defines model for ExplainedPermission.Effect.
+type ExplainedPermissionEffect string
+
+// ExplainedPermissionWhy defines model for ExplainedPermission.Why.
+type ExplainedPermissionWhy string
+
+// ExplainedPolicy defines model for ExplainedPolicy.
+type ExplainedPolicy struct {
+	Allows  *bool          `json:"allows,omitempty"`
+	Denials []PolicyDenial `json:"denials,omitempty"`
+
+	// Error What is wrong with it.
+	Error *string `json:"error,omitempty"`
+
+	// Failed True if it could not be evaluated, or said what no policy may.
+	Failed *bool `json:"failed,omitempty"`
+
+	// Obligations What it obliges to, if the answer is allowed.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
+	// Policy Such as tenant.hours.
+	Policy string `json:"policy"`
+
+	// RequireApproval The approval chains that it requires, by name.
+	RequireApproval []string `json:"require_approval,omitempty"`
+
+	// RestrictFields The fields that it restricts, as field:most.
+	RestrictFields []string `json:"restrict_fields,omitempty"`
+
+	// Silent True if it says nothing to this question.
+	Silent bool `json:"silent"`
+}
+
+// ExplainedStep defines model for ExplainedStep.
+type ExplainedStep struct {
+	// Detail One sentence.
+	Detail *string `json:"detail,omitempty"`
+
+	// Outcome skipped: it has no say in this question. not_reached: the answer was final before.
+	Outcome ExplainedStepOutcome `json:"outcome"`
+	Step    ExplainedStepStep    `json:"step"`
+}
+
+// ExplainedStepOutcome skipped: it has no say in this question. not_reached: the answer was final before.
+type ExplainedStepOutcome string
+
+// ExplainedStepStep defines model for ExplainedStep.Step.
+type ExplainedStepStep string
+
+// ExplainedWay defines model for ExplainedWay.
+type ExplainedWay struct {
+	// ReasonCode The answer under the changes.
+	ReasonCode *string `json:"reason_code,omitempty"`
+
+	// Summary One sentence.
+	Summary string `json:"summary"`
+
+	// Together All of them are needed.
+	Together []ExplainedChange `json:"together"`
+
+	// Verified True if the question was decided again under the changes. Of policies it is only said that they refuse.
+	Verified bool `json:"verified"`
+}
+
+// ExplainedWorkflow defines model for ExplainedWorkflow.
+type ExplainedWorkflow struct {
+	Allows bool `json:"allows"`
+
+	// Everyone Whether everybody may do it in this state.
+	Everyone bool `json:"everyone"`
+
+	// Known Whether the workflow has the state. In an unknown one nothing may be done.
+	Known bool `json:"known"`
+
+	// Limited Whether the state limits what may be done.
+	Limited bool `json:"limited"`
+
+	// Node As type/code.
+	Node   string             `json:"node"`
+	NodeID openapi_types.UUID `json:"node_id"`
+
+	// Roles The roles that may do it in this state; at most 50.
+	Roles []string `json:"roles,omitempty"`
+
+	// Source Whether the state is the node's, or context.workflow_state of the question.
+	Source ExplainedWorkflowSource `json:"source"`
+
+	// State Empty if there is none.
+	State string `json:"state"`
+}
+
+// ExplainedWorkflowSource Whether the state is the node's, or context.workflow_state of the question.
+type ExplainedWorkflowSource string
+
+// Explanation defines model for Explanation.
+type Explanation struct {
+	Approval *ExplainedApproval `json:"approval,omitempty"`
+
+	// Changes The least that would change the answer: each on its own.
+	Changes []ExplainedWay `json:"changes"`
+
+	// Complete False if there may be other changes as small that were not found: the search is bounded, and policies are not searched.
+	Complete bool `json:"complete"`
+
+	// Cut The members of which not all is shown.
+	Cut []string `json:"cut,omitempty"`
+
+	// Fields Every field that is defined for the type; at most 200.
+	Fields []ExplainedField `json:"fields"`
+
+	// Groups Every group that the subject is in; at most 200.
+	Groups []ExplainedHolding `json:"groups"`
+
+	// MissingPermissions The permissions of the caller with which more would be shown, such as api/users:read.
+	MissingPermissions []string `json:"missing_permissions,omitempty"`
+
+	// NotCounting Roles and groups that the subject is given and does not have now; at most 200.
+	NotCounting []ExplainedAssignment `json:"not_counting"`
+	Others      ExplainedOthers       `json:"others"`
+
+	// Permissions Those of the subject's roles that decided or came near; at most 200.
+	Permissions []ExplainedPermission `json:"permissions"`
+
+	// Policies The policies that apply to the type and the action, those too that say nothing.
+	Policies []ExplainedPolicy `json:"policies"`
+
+	// Roles Every role that the subject has, those that decided first; at most 200.
+	Roles []ExplainedHolding `json:"roles"`
+
+	// Steps In the order in which they are taken: subject, roles, permissions, conflict, workflow, policies, approval, fields.
+	Steps     []ExplainedStep    `json:"steps"`
+	SubjectID openapi_types.UUID `json:"subject_id"`
+
+	// Summary The answer in one sentence.
+	Summary string `json:"summary"`
+
+	// Trimmed True if the caller sees what a subject may see of themselves alone. missing_permissions names what would show more.
+	Trimmed bool `json:"trimmed"`
+
+	// Until The next moment from which the answer is another if nothing is written, because an assignment or an approval begins or ends.
+	Until    *time.Time         `json:"until,omitempty"`
+	Workflow *ExplainedWorkflow `json:"workflow,omitempty"`
 }
 
 // FieldBulk defines model for FieldBulk.
@@ -2120,6 +2593,14 @@ type FieldViolation struct {
 
 	// Path Such as record.attributes.notes, or records[3].imo_number.
 	Path string `json:"path"`
+}
+
+// FilterNode defines model for FilterNode.
+type FilterNode struct {
+	Field    *string     `json:"field,omitempty"`
+	Operator string      `json:"operator"`
+	Type     string      `json:"type"`
+	Value    interface{} `json:"value"`
 }
 
 // Group defines model for Group.
@@ -2820,13 +3301,6 @@ type NodeSpec struct {
 	WorkflowEnabled *bool                  `json:"workflow_enabled,omitempty"`
 }
 
-// OptionsSentinel defines model for OptionsSentinel.
-type OptionsSentinel struct {
-	// Explain The answers say why, to callers with execute on api/decisions.
-	Explain              *bool                  `json:"explain,omitempty"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
-
 // Pagination defines model for Pagination.
 type Pagination struct {
 	Limit int64 `json:"limit"`
@@ -2888,6 +3362,9 @@ type PermissionCheckRequest struct {
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
 	Context map[string]interface{} `json:"context,omitempty"`
 
+	// Explain The answer carries its explanation, as POST /permissions/explain gives it. Needs execute on api/decisions and read on api/permissions. It counts as ten questions.
+	Explain *bool `json:"explain,omitempty"`
+
 	// Justification Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only.
 	Justification *string       `json:"justification,omitempty"`
 	Resource      CheckResource `json:"resource"`
@@ -2941,6 +3418,51 @@ type PermissionDetailEnvelope struct {
 	Meta Meta             `json:"meta"`
 }
 
+// PermissionExplainRequest defines model for PermissionExplainRequest.
+type PermissionExplainRequest struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context  map[string]interface{} `json:"context,omitempty"`
+	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+}
+
+// PermissionFilterRequest defines model for PermissionFilterRequest.
+type PermissionFilterRequest struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+	Columns          *DecisionFilterColumns `json:"columns,omitempty"`
+
+	// Context Of the request: time, ip, workflow_state, anything else. Needs execute on api/decisions.
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Dialect The language of the condition.
+	Dialect *PermissionFilterRequestDialect `json:"dialect,omitempty"`
+
+	// ResourceType The type of the rows, such as vessel.
+	ResourceType string `json:"resource_type"`
+
+	// SubjectAttributes As in POST /permissions/check.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+}
+
+// PermissionFilterRequestDialect The language of the condition.
+type PermissionFilterRequestDialect string
+
 // PermissionInput defines model for PermissionInput.
 type PermissionInput struct {
 	// Actions * stands for every action.
@@ -2979,13 +3501,13 @@ type PermissionOwner struct {
 	Name string             `json:"name"`
 }
 
-// PermissionUpdate defines model for PermissionUpdate.
-type PermissionUpdate struct {
+// PermissionPatch defines model for PermissionPatch.
+type PermissionPatch struct {
 	Actions []string `json:"actions,omitempty"`
 
 	// Conditions null: none.
 	Conditions nullable.Nullable[map[string]interface{}] `json:"conditions,omitempty"`
-	Effect     *PermissionUpdateEffect                   `json:"effect,omitempty"`
+	Effect     *PermissionPatchEffect                    `json:"effect,omitempty"`
 
 	// FieldPermissions Replaces all of them; null: none.
 	FieldPermissions nullable.Nullable[map[string]string]  `json:"field_permissions,omitempty"`
@@ -2996,8 +3518,15 @@ type PermissionUpdate struct {
 	ResourceType     *string                               `json:"resource_type,omitempty"`
 }
 
-// PermissionUpdateEffect defines model for PermissionUpdate.Effect.
-type PermissionUpdateEffect string
+// PermissionPatchEffect defines model for PermissionPatch.Effect.
+type PermissionPatchEffect string
+
+// PermissionSimulateChangeRequest defines model for PermissionSimulateChangeRequest.
+type PermissionSimulateChangeRequest struct {
+	// Changes Made in order.
+	Changes []SimulationChange      `json:"changes"`
+	Checks  []DecisionSupposedCheck `json:"checks"`
+}
 
 // PermissionWhatCanRequest defines model for PermissionWhatCanRequest.
 type PermissionWhatCanRequest struct {
@@ -3939,6 +4468,84 @@ type SessionWho struct {
 	// Roles Names, for display. Decisions never read them from the token.
 	Roles  []string  `json:"roles"`
 	Tenant WhoTenant `json:"tenant"`
+}
+
+// SimulationChange defines model for SimulationChange.
+type SimulationChange struct {
+	// Action For approve. * for every action on a registered node.
+	Action *string `json:"action,omitempty"`
+
+	// Attributes For set_user and set_resource: its members are merged over the stored ones, null takes one away.
+	Attributes map[string]interface{} `json:"attributes,omitempty"`
+
+	// ChainID For set_chain and approve.
+	ChainID *openapi_types.UUID `json:"chain_id,omitempty"`
+
+	// ConflictResolution For set_setting.
+	ConflictResolution *SimulationChangeConflictResolution `json:"conflict_resolution,omitempty"`
+
+	// ExpiresAt For assign_role. Default: never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// GroupID For add_to_group, remove_from_group, group_add_role, group_remove_role, set_group.
+	GroupID *openapi_types.UUID `json:"group_id,omitempty"`
+
+	// IsActive For set_role, set_group, set_user, set_resource, set_chain.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// Op What is changed. The other members are those of this change.
+	Op SimulationChangeOp `json:"op"`
+
+	// ParentGroupID For set_group. null: no parent.
+	ParentGroupID nullable.Nullable[openapi_types.UUID] `json:"parent_group_id,omitempty"`
+
+	// ParentID For set_resource. null: a root.
+	ParentID nullable.Nullable[openapi_types.UUID] `json:"parent_id,omitempty"`
+
+	// ParentRoleID For set_role. null: no parent.
+	ParentRoleID nullable.Nullable[openapi_types.UUID] `json:"parent_role_id,omitempty"`
+	Permission   *PermissionPatch                      `json:"permission,omitempty"`
+
+	// PermissionID For role_add_permission, role_remove_permission, update_permission, delete_permission.
+	PermissionID *openapi_types.UUID `json:"permission_id,omitempty"`
+
+	// Priority For set_role.
+	Priority *int64 `json:"priority,omitempty"`
+
+	// RequestID For revoke_approval: an approved access request.
+	RequestID *openapi_types.UUID `json:"request_id,omitempty"`
+	Resource  *SimulationResource `json:"resource,omitempty"`
+
+	// ResourceID For set_resource: a registered node.
+	ResourceID *openapi_types.UUID `json:"resource_id,omitempty"`
+
+	// RoleID For assign_role, remove_role, group_add_role, group_remove_role, role_add_permission, role_remove_permission, set_role.
+	RoleID *openapi_types.UUID `json:"role_id,omitempty"`
+
+	// RoleIds For create_permission: the roles that own it.
+	RoleIds []openapi_types.UUID `json:"role_ids,omitempty"`
+
+	// State For set_resource: the state of its workflow.
+	State *string `json:"state,omitempty"`
+
+	// UserID For assign_role, remove_role, add_to_group, remove_from_group, set_user, approve.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+
+	// ValidFrom For assign_role. Default: at once.
+	ValidFrom *time.Time `json:"valid_from,omitempty"`
+}
+
+// SimulationChangeConflictResolution For set_setting.
+type SimulationChangeConflictResolution string
+
+// SimulationChangeOp What is changed. The other members are those of this change.
+type SimulationChangeOp string
+
+// SimulationResource defines model for SimulationResource.
+type SimulationResource struct {
+	// ID As in a question.
+	ID   *string `json:"id,omitempty"`
+	Type string  `json:"type"`
 }
 
 // Template defines model for Template.
@@ -5567,21 +6174,6 @@ type GetBundleParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
-// EvaluateAccessJSONRequestBody defines body for EvaluateAccess for application/json ContentType.
-type EvaluateAccessJSONRequestBody = AuthZENEvaluationBody
-
-// EvaluateAccessesJSONRequestBody defines body for EvaluateAccesses for application/json ContentType.
-type EvaluateAccessesJSONRequestBody = AuthZENEvaluationsBody
-
-// SearchActionsJSONRequestBody defines body for SearchActions for application/json ContentType.
-type SearchActionsJSONRequestBody = AuthZENActionSearchBody
-
-// SearchResourcesJSONRequestBody defines body for SearchResources for application/json ContentType.
-type SearchResourcesJSONRequestBody = AuthZENResourceSearchBody
-
-// SearchSubjectsJSONRequestBody defines body for SearchSubjects for application/json ContentType.
-type SearchSubjectsJSONRequestBody = AuthZENSubjectSearchBody
-
 // CreateAccessRequestJSONRequestBody defines body for CreateAccessRequest for application/json ContentType.
 type CreateAccessRequestJSONRequestBody = AccessRequestCreate
 
@@ -5681,6 +6273,15 @@ type BatchCheckPermissionsJSONRequestBody = PermissionBatchCheckRequest
 // CheckPermissionsJSONRequestBody defines body for CheckPermissions for application/json ContentType.
 type CheckPermissionsJSONRequestBody = PermissionCheckRequest
 
+// ExplainPermissionsJSONRequestBody defines body for ExplainPermissions for application/json ContentType.
+type ExplainPermissionsJSONRequestBody = PermissionExplainRequest
+
+// FilterPermissionsJSONRequestBody defines body for FilterPermissions for application/json ContentType.
+type FilterPermissionsJSONRequestBody = PermissionFilterRequest
+
+// SimulateChangePermissionsJSONRequestBody defines body for SimulateChangePermissions for application/json ContentType.
+type SimulateChangePermissionsJSONRequestBody = PermissionSimulateChangeRequest
+
 // WhatCanPermissionsJSONRequestBody defines body for WhatCanPermissions for application/json ContentType.
 type WhatCanPermissionsJSONRequestBody = PermissionWhatCanRequest
 
@@ -5688,7 +6289,7 @@ type WhatCanPermissionsJSONRequestBody = PermissionWhatCanRequest
 type WhoCanPermissionsJSONRequestBody = PermissionWhoCanRequest
 
 // UpdatePermissionJSONRequestBody defines body for UpdatePermission for application/json ContentType.
-type UpdatePermissionJSONRequestBody = PermissionUpdate
+type UpdatePermissionJSONRequestBody = PermissionPatch
 
 // CreateResourceJSONRequestBody defines body for CreateResource for application/json ContentType.
 type CreateResourceJSONRequestBody = ResourceCreate
@@ -5777,1417 +6378,6 @@ type CreateWebhookJSONRequestBody = WebhookCreate
 // UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
 type UpdateWebhookJSONRequestBody = WebhookUpdate
 
-// Getter for additional properties for AuthZENAction. Returns the specified
-// element and whether it was found
-func (a AuthZENAction) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENAction
-func (a *AuthZENAction) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENAction to handle AdditionalProperties
-func (a *AuthZENAction) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["name"]; found {
-		err = json.Unmarshal(raw, &a.Name)
-		if err != nil {
-			return fmt.Errorf("error reading 'name': %w", err)
-		}
-		delete(object, "name")
-	}
-
-	if raw, found := object["properties"]; found {
-		err = json.Unmarshal(raw, &a.Properties)
-		if err != nil {
-			return fmt.Errorf("error reading 'properties': %w", err)
-		}
-		delete(object, "properties")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENAction to handle AdditionalProperties
-func (a AuthZENAction) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["name"], err = json.Marshal(a.Name)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'name': %w", err)
-	}
-
-	if a.Properties != nil {
-		object["properties"], err = json.Marshal(a.Properties)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
-		}
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENActionSearchBody. Returns the specified
-// element and whether it was found
-func (a AuthZENActionSearchBody) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENActionSearchBody
-func (a *AuthZENActionSearchBody) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENActionSearchBody to handle AdditionalProperties
-func (a *AuthZENActionSearchBody) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["context"]; found {
-		err = json.Unmarshal(raw, &a.Context)
-		if err != nil {
-			return fmt.Errorf("error reading 'context': %w", err)
-		}
-		delete(object, "context")
-	}
-
-	if raw, found := object["page"]; found {
-		err = json.Unmarshal(raw, &a.Page)
-		if err != nil {
-			return fmt.Errorf("error reading 'page': %w", err)
-		}
-		delete(object, "page")
-	}
-
-	if raw, found := object["resource"]; found {
-		err = json.Unmarshal(raw, &a.Resource)
-		if err != nil {
-			return fmt.Errorf("error reading 'resource': %w", err)
-		}
-		delete(object, "resource")
-	}
-
-	if raw, found := object["subject"]; found {
-		err = json.Unmarshal(raw, &a.Subject)
-		if err != nil {
-			return fmt.Errorf("error reading 'subject': %w", err)
-		}
-		delete(object, "subject")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENActionSearchBody to handle AdditionalProperties
-func (a AuthZENActionSearchBody) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Context != nil {
-		object["context"], err = json.Marshal(a.Context)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'context': %w", err)
-		}
-	}
-
-	if a.Page != nil {
-		object["page"], err = json.Marshal(a.Page)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'page': %w", err)
-		}
-	}
-
-	object["resource"], err = json.Marshal(a.Resource)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
-	}
-
-	object["subject"], err = json.Marshal(a.Subject)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENEvaluation. Returns the specified
-// element and whether it was found
-func (a AuthZENEvaluation) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENEvaluation
-func (a *AuthZENEvaluation) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENEvaluation to handle AdditionalProperties
-func (a *AuthZENEvaluation) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["action"]; found {
-		err = json.Unmarshal(raw, &a.Action)
-		if err != nil {
-			return fmt.Errorf("error reading 'action': %w", err)
-		}
-		delete(object, "action")
-	}
-
-	if raw, found := object["context"]; found {
-		err = json.Unmarshal(raw, &a.Context)
-		if err != nil {
-			return fmt.Errorf("error reading 'context': %w", err)
-		}
-		delete(object, "context")
-	}
-
-	if raw, found := object["resource"]; found {
-		err = json.Unmarshal(raw, &a.Resource)
-		if err != nil {
-			return fmt.Errorf("error reading 'resource': %w", err)
-		}
-		delete(object, "resource")
-	}
-
-	if raw, found := object["subject"]; found {
-		err = json.Unmarshal(raw, &a.Subject)
-		if err != nil {
-			return fmt.Errorf("error reading 'subject': %w", err)
-		}
-		delete(object, "subject")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENEvaluation to handle AdditionalProperties
-func (a AuthZENEvaluation) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Action != nil {
-		object["action"], err = json.Marshal(a.Action)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'action': %w", err)
-		}
-	}
-
-	if a.Context != nil {
-		object["context"], err = json.Marshal(a.Context)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'context': %w", err)
-		}
-	}
-
-	if a.Resource != nil {
-		object["resource"], err = json.Marshal(a.Resource)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'resource': %w", err)
-		}
-	}
-
-	if a.Subject != nil {
-		object["subject"], err = json.Marshal(a.Subject)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'subject': %w", err)
-		}
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENEvaluationBody. Returns the specified
-// element and whether it was found
-func (a AuthZENEvaluationBody) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENEvaluationBody
-func (a *AuthZENEvaluationBody) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENEvaluationBody to handle AdditionalProperties
-func (a *AuthZENEvaluationBody) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["action"]; found {
-		err = json.Unmarshal(raw, &a.Action)
-		if err != nil {
-			return fmt.Errorf("error reading 'action': %w", err)
-		}
-		delete(object, "action")
-	}
-
-	if raw, found := object["context"]; found {
-		err = json.Unmarshal(raw, &a.Context)
-		if err != nil {
-			return fmt.Errorf("error reading 'context': %w", err)
-		}
-		delete(object, "context")
-	}
-
-	if raw, found := object["options"]; found {
-		err = json.Unmarshal(raw, &a.Options)
-		if err != nil {
-			return fmt.Errorf("error reading 'options': %w", err)
-		}
-		delete(object, "options")
-	}
-
-	if raw, found := object["resource"]; found {
-		err = json.Unmarshal(raw, &a.Resource)
-		if err != nil {
-			return fmt.Errorf("error reading 'resource': %w", err)
-		}
-		delete(object, "resource")
-	}
-
-	if raw, found := object["subject"]; found {
-		err = json.Unmarshal(raw, &a.Subject)
-		if err != nil {
-			return fmt.Errorf("error reading 'subject': %w", err)
-		}
-		delete(object, "subject")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENEvaluationBody to handle AdditionalProperties
-func (a AuthZENEvaluationBody) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["action"], err = json.Marshal(a.Action)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'action': %w", err)
-	}
-
-	if a.Context != nil {
-		object["context"], err = json.Marshal(a.Context)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'context': %w", err)
-		}
-	}
-
-	if a.Options != nil {
-		object["options"], err = json.Marshal(a.Options)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'options': %w", err)
-		}
-	}
-
-	object["resource"], err = json.Marshal(a.Resource)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
-	}
-
-	object["subject"], err = json.Marshal(a.Subject)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENEvaluationsBody. Returns the specified
-// element and whether it was found
-func (a AuthZENEvaluationsBody) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENEvaluationsBody
-func (a *AuthZENEvaluationsBody) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENEvaluationsBody to handle AdditionalProperties
-func (a *AuthZENEvaluationsBody) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["action"]; found {
-		err = json.Unmarshal(raw, &a.Action)
-		if err != nil {
-			return fmt.Errorf("error reading 'action': %w", err)
-		}
-		delete(object, "action")
-	}
-
-	if raw, found := object["context"]; found {
-		err = json.Unmarshal(raw, &a.Context)
-		if err != nil {
-			return fmt.Errorf("error reading 'context': %w", err)
-		}
-		delete(object, "context")
-	}
-
-	if raw, found := object["evaluations"]; found {
-		err = json.Unmarshal(raw, &a.Evaluations)
-		if err != nil {
-			return fmt.Errorf("error reading 'evaluations': %w", err)
-		}
-		delete(object, "evaluations")
-	}
-
-	if raw, found := object["options"]; found {
-		err = json.Unmarshal(raw, &a.Options)
-		if err != nil {
-			return fmt.Errorf("error reading 'options': %w", err)
-		}
-		delete(object, "options")
-	}
-
-	if raw, found := object["resource"]; found {
-		err = json.Unmarshal(raw, &a.Resource)
-		if err != nil {
-			return fmt.Errorf("error reading 'resource': %w", err)
-		}
-		delete(object, "resource")
-	}
-
-	if raw, found := object["subject"]; found {
-		err = json.Unmarshal(raw, &a.Subject)
-		if err != nil {
-			return fmt.Errorf("error reading 'subject': %w", err)
-		}
-		delete(object, "subject")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENEvaluationsBody to handle AdditionalProperties
-func (a AuthZENEvaluationsBody) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Action != nil {
-		object["action"], err = json.Marshal(a.Action)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'action': %w", err)
-		}
-	}
-
-	if a.Context != nil {
-		object["context"], err = json.Marshal(a.Context)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'context': %w", err)
-		}
-	}
-
-	if a.Evaluations != nil {
-		object["evaluations"], err = json.Marshal(a.Evaluations)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'evaluations': %w", err)
-		}
-	}
-
-	if a.Options != nil {
-		object["options"], err = json.Marshal(a.Options)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'options': %w", err)
-		}
-	}
-
-	if a.Resource != nil {
-		object["resource"], err = json.Marshal(a.Resource)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'resource': %w", err)
-		}
-	}
-
-	if a.Subject != nil {
-		object["subject"], err = json.Marshal(a.Subject)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'subject': %w", err)
-		}
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENOptions. Returns the specified
-// element and whether it was found
-func (a AuthZENOptions) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENOptions
-func (a *AuthZENOptions) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENOptions to handle AdditionalProperties
-func (a *AuthZENOptions) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["evaluations_semantic"]; found {
-		err = json.Unmarshal(raw, &a.EvaluationsSemantic)
-		if err != nil {
-			return fmt.Errorf("error reading 'evaluations_semantic': %w", err)
-		}
-		delete(object, "evaluations_semantic")
-	}
-
-	if raw, found := object["sentinel"]; found {
-		err = json.Unmarshal(raw, &a.Sentinel)
-		if err != nil {
-			return fmt.Errorf("error reading 'sentinel': %w", err)
-		}
-		delete(object, "sentinel")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENOptions to handle AdditionalProperties
-func (a AuthZENOptions) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.EvaluationsSemantic != nil {
-		object["evaluations_semantic"], err = json.Marshal(a.EvaluationsSemantic)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'evaluations_semantic': %w", err)
-		}
-	}
-
-	if a.Sentinel != nil {
-		object["sentinel"], err = json.Marshal(a.Sentinel)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'sentinel': %w", err)
-		}
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENPage. Returns the specified
-// element and whether it was found
-func (a AuthZENPage) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENPage
-func (a *AuthZENPage) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENPage to handle AdditionalProperties
-func (a *AuthZENPage) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["limit"]; found {
-		err = json.Unmarshal(raw, &a.Limit)
-		if err != nil {
-			return fmt.Errorf("error reading 'limit': %w", err)
-		}
-		delete(object, "limit")
-	}
-
-	if raw, found := object["properties"]; found {
-		err = json.Unmarshal(raw, &a.Properties)
-		if err != nil {
-			return fmt.Errorf("error reading 'properties': %w", err)
-		}
-		delete(object, "properties")
-	}
-
-	if raw, found := object["token"]; found {
-		err = json.Unmarshal(raw, &a.Token)
-		if err != nil {
-			return fmt.Errorf("error reading 'token': %w", err)
-		}
-		delete(object, "token")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENPage to handle AdditionalProperties
-func (a AuthZENPage) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Limit != nil {
-		object["limit"], err = json.Marshal(a.Limit)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'limit': %w", err)
-		}
-	}
-
-	if a.Properties != nil {
-		object["properties"], err = json.Marshal(a.Properties)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
-		}
-	}
-
-	if a.Token != nil {
-		object["token"], err = json.Marshal(a.Token)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'token': %w", err)
-		}
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENResource. Returns the specified
-// element and whether it was found
-func (a AuthZENResource) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENResource
-func (a *AuthZENResource) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENResource to handle AdditionalProperties
-func (a *AuthZENResource) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["id"]; found {
-		err = json.Unmarshal(raw, &a.ID)
-		if err != nil {
-			return fmt.Errorf("error reading 'id': %w", err)
-		}
-		delete(object, "id")
-	}
-
-	if raw, found := object["properties"]; found {
-		err = json.Unmarshal(raw, &a.Properties)
-		if err != nil {
-			return fmt.Errorf("error reading 'properties': %w", err)
-		}
-		delete(object, "properties")
-	}
-
-	if raw, found := object["type"]; found {
-		err = json.Unmarshal(raw, &a.Type)
-		if err != nil {
-			return fmt.Errorf("error reading 'type': %w", err)
-		}
-		delete(object, "type")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENResource to handle AdditionalProperties
-func (a AuthZENResource) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["id"], err = json.Marshal(a.ID)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'id': %w", err)
-	}
-
-	if a.Properties != nil {
-		object["properties"], err = json.Marshal(a.Properties)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
-		}
-	}
-
-	object["type"], err = json.Marshal(a.Type)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'type': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENResourceKind. Returns the specified
-// element and whether it was found
-func (a AuthZENResourceKind) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENResourceKind
-func (a *AuthZENResourceKind) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENResourceKind to handle AdditionalProperties
-func (a *AuthZENResourceKind) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["properties"]; found {
-		err = json.Unmarshal(raw, &a.Properties)
-		if err != nil {
-			return fmt.Errorf("error reading 'properties': %w", err)
-		}
-		delete(object, "properties")
-	}
-
-	if raw, found := object["type"]; found {
-		err = json.Unmarshal(raw, &a.Type)
-		if err != nil {
-			return fmt.Errorf("error reading 'type': %w", err)
-		}
-		delete(object, "type")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENResourceKind to handle AdditionalProperties
-func (a AuthZENResourceKind) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Properties != nil {
-		object["properties"], err = json.Marshal(a.Properties)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
-		}
-	}
-
-	object["type"], err = json.Marshal(a.Type)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'type': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENResourceSearchBody. Returns the specified
-// element and whether it was found
-func (a AuthZENResourceSearchBody) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENResourceSearchBody
-func (a *AuthZENResourceSearchBody) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENResourceSearchBody to handle AdditionalProperties
-func (a *AuthZENResourceSearchBody) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["action"]; found {
-		err = json.Unmarshal(raw, &a.Action)
-		if err != nil {
-			return fmt.Errorf("error reading 'action': %w", err)
-		}
-		delete(object, "action")
-	}
-
-	if raw, found := object["context"]; found {
-		err = json.Unmarshal(raw, &a.Context)
-		if err != nil {
-			return fmt.Errorf("error reading 'context': %w", err)
-		}
-		delete(object, "context")
-	}
-
-	if raw, found := object["page"]; found {
-		err = json.Unmarshal(raw, &a.Page)
-		if err != nil {
-			return fmt.Errorf("error reading 'page': %w", err)
-		}
-		delete(object, "page")
-	}
-
-	if raw, found := object["resource"]; found {
-		err = json.Unmarshal(raw, &a.Resource)
-		if err != nil {
-			return fmt.Errorf("error reading 'resource': %w", err)
-		}
-		delete(object, "resource")
-	}
-
-	if raw, found := object["subject"]; found {
-		err = json.Unmarshal(raw, &a.Subject)
-		if err != nil {
-			return fmt.Errorf("error reading 'subject': %w", err)
-		}
-		delete(object, "subject")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENResourceSearchBody to handle AdditionalProperties
-func (a AuthZENResourceSearchBody) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["action"], err = json.Marshal(a.Action)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'action': %w", err)
-	}
-
-	if a.Context != nil {
-		object["context"], err = json.Marshal(a.Context)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'context': %w", err)
-		}
-	}
-
-	if a.Page != nil {
-		object["page"], err = json.Marshal(a.Page)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'page': %w", err)
-		}
-	}
-
-	object["resource"], err = json.Marshal(a.Resource)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
-	}
-
-	object["subject"], err = json.Marshal(a.Subject)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENSubject. Returns the specified
-// element and whether it was found
-func (a AuthZENSubject) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENSubject
-func (a *AuthZENSubject) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENSubject to handle AdditionalProperties
-func (a *AuthZENSubject) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["id"]; found {
-		err = json.Unmarshal(raw, &a.ID)
-		if err != nil {
-			return fmt.Errorf("error reading 'id': %w", err)
-		}
-		delete(object, "id")
-	}
-
-	if raw, found := object["properties"]; found {
-		err = json.Unmarshal(raw, &a.Properties)
-		if err != nil {
-			return fmt.Errorf("error reading 'properties': %w", err)
-		}
-		delete(object, "properties")
-	}
-
-	if raw, found := object["type"]; found {
-		err = json.Unmarshal(raw, &a.Type)
-		if err != nil {
-			return fmt.Errorf("error reading 'type': %w", err)
-		}
-		delete(object, "type")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENSubject to handle AdditionalProperties
-func (a AuthZENSubject) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["id"], err = json.Marshal(a.ID)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'id': %w", err)
-	}
-
-	if a.Properties != nil {
-		object["properties"], err = json.Marshal(a.Properties)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
-		}
-	}
-
-	object["type"], err = json.Marshal(a.Type)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'type': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENSubjectKind. Returns the specified
-// element and whether it was found
-func (a AuthZENSubjectKind) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENSubjectKind
-func (a *AuthZENSubjectKind) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENSubjectKind to handle AdditionalProperties
-func (a *AuthZENSubjectKind) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["properties"]; found {
-		err = json.Unmarshal(raw, &a.Properties)
-		if err != nil {
-			return fmt.Errorf("error reading 'properties': %w", err)
-		}
-		delete(object, "properties")
-	}
-
-	if raw, found := object["type"]; found {
-		err = json.Unmarshal(raw, &a.Type)
-		if err != nil {
-			return fmt.Errorf("error reading 'type': %w", err)
-		}
-		delete(object, "type")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENSubjectKind to handle AdditionalProperties
-func (a AuthZENSubjectKind) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Properties != nil {
-		object["properties"], err = json.Marshal(a.Properties)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
-		}
-	}
-
-	object["type"], err = json.Marshal(a.Type)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'type': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for AuthZENSubjectSearchBody. Returns the specified
-// element and whether it was found
-func (a AuthZENSubjectSearchBody) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for AuthZENSubjectSearchBody
-func (a *AuthZENSubjectSearchBody) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for AuthZENSubjectSearchBody to handle AdditionalProperties
-func (a *AuthZENSubjectSearchBody) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["action"]; found {
-		err = json.Unmarshal(raw, &a.Action)
-		if err != nil {
-			return fmt.Errorf("error reading 'action': %w", err)
-		}
-		delete(object, "action")
-	}
-
-	if raw, found := object["context"]; found {
-		err = json.Unmarshal(raw, &a.Context)
-		if err != nil {
-			return fmt.Errorf("error reading 'context': %w", err)
-		}
-		delete(object, "context")
-	}
-
-	if raw, found := object["page"]; found {
-		err = json.Unmarshal(raw, &a.Page)
-		if err != nil {
-			return fmt.Errorf("error reading 'page': %w", err)
-		}
-		delete(object, "page")
-	}
-
-	if raw, found := object["resource"]; found {
-		err = json.Unmarshal(raw, &a.Resource)
-		if err != nil {
-			return fmt.Errorf("error reading 'resource': %w", err)
-		}
-		delete(object, "resource")
-	}
-
-	if raw, found := object["subject"]; found {
-		err = json.Unmarshal(raw, &a.Subject)
-		if err != nil {
-			return fmt.Errorf("error reading 'subject': %w", err)
-		}
-		delete(object, "subject")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for AuthZENSubjectSearchBody to handle AdditionalProperties
-func (a AuthZENSubjectSearchBody) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["action"], err = json.Marshal(a.Action)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'action': %w", err)
-	}
-
-	if a.Context != nil {
-		object["context"], err = json.Marshal(a.Context)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'context': %w", err)
-		}
-	}
-
-	if a.Page != nil {
-		object["page"], err = json.Marshal(a.Page)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'page': %w", err)
-		}
-	}
-
-	object["resource"], err = json.Marshal(a.Resource)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
-	}
-
-	object["subject"], err = json.Marshal(a.Subject)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
-// Getter for additional properties for OptionsSentinel. Returns the specified
-// element and whether it was found
-func (a OptionsSentinel) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for OptionsSentinel
-func (a *OptionsSentinel) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for OptionsSentinel to handle AdditionalProperties
-func (a *OptionsSentinel) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["explain"]; found {
-		err = json.Unmarshal(raw, &a.Explain)
-		if err != nil {
-			return fmt.Errorf("error reading 'explain': %w", err)
-		}
-		delete(object, "explain")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for OptionsSentinel to handle AdditionalProperties
-func (a OptionsSentinel) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	if a.Explain != nil {
-		object["explain"], err = json.Marshal(a.Explain)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling 'explain': %w", err)
-		}
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
-}
-
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
 
@@ -7262,105 +6452,10 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// GetAuthZENConfiguration AuthZEN: metadata of the decision point
-	//
-	// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
-	GetAuthZENConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// GetWellKnownJwksJSON Public keys of the access tokens
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// EvaluateAccessWithBody AuthZEN: access evaluation
-	//
-	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-	EvaluateAccessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// EvaluateAccess AuthZEN: access evaluation
-	//
-	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-	EvaluateAccess(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// EvaluateAccessesWithBody AuthZEN: many access evaluations
-	//
-	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-	EvaluateAccessesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// EvaluateAccesses AuthZEN: many access evaluations
-	//
-	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-	EvaluateAccesses(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SearchActionsWithBody AuthZEN: what a subject may do with a resource
-	//
-	// Of the actions that the tenant's permissions, workflows and fields name.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-	SearchActionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SearchActions AuthZEN: what a subject may do with a resource
-	//
-	// Of the actions that the tenant's permissions, workflows and fields name.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-	SearchActions(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SearchResourcesWithBody AuthZEN: on what a subject may do something
-	//
-	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-	SearchResourcesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SearchResources AuthZEN: on what a subject may do something
-	//
-	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-	SearchResources(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SearchSubjectsWithBody AuthZEN: who may do something
-	//
-	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-	SearchSubjectsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SearchSubjects AuthZEN: who may do something
-	//
-	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-	SearchSubjects(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAccessRequests List access requests
 	//
@@ -8196,6 +7291,60 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExplainPermissionsWithBody Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPermissions Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissions(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterPermissionsWithBody Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterPermissions Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissions(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SimulateChangePermissionsWithBody What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SimulateChangePermissions What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissions(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// WhatCanPermissionsWithBody What may this subject do?
 	//
 	// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
@@ -9015,216 +8164,11 @@ type ClientInterface interface {
 	GetHealthReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// GetAuthZENConfiguration AuthZEN: metadata of the decision point
-//
-// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
-func (c *API) GetAuthZENConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetAuthZENConfigurationRequest(c.Server)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
 // GetWellKnownJwksJSON Public keys of the access tokens
 //
 // Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 func (c *API) GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetWellKnownJwksJSONRequest(c.Server)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// EvaluateAccessWithBody AuthZEN: access evaluation
-//
-// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-func (c *API) EvaluateAccessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEvaluateAccessRequestWithBody(c.Server, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// EvaluateAccess AuthZEN: access evaluation
-//
-// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-func (c *API) EvaluateAccess(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEvaluateAccessRequest(c.Server, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// EvaluateAccessesWithBody AuthZEN: many access evaluations
-//
-// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-func (c *API) EvaluateAccessesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEvaluateAccessesRequestWithBody(c.Server, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// EvaluateAccesses AuthZEN: many access evaluations
-//
-// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-func (c *API) EvaluateAccesses(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEvaluateAccessesRequest(c.Server, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SearchActionsWithBody AuthZEN: what a subject may do with a resource
-//
-// Of the actions that the tenant's permissions, workflows and fields name.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-func (c *API) SearchActionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSearchActionsRequestWithBody(c.Server, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SearchActions AuthZEN: what a subject may do with a resource
-//
-// Of the actions that the tenant's permissions, workflows and fields name.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-func (c *API) SearchActions(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSearchActionsRequest(c.Server, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SearchResourcesWithBody AuthZEN: on what a subject may do something
-//
-// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-func (c *API) SearchResourcesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSearchResourcesRequestWithBody(c.Server, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SearchResources AuthZEN: on what a subject may do something
-//
-// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-func (c *API) SearchResources(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSearchResourcesRequest(c.Server, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SearchSubjectsWithBody AuthZEN: who may do something
-//
-// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-func (c *API) SearchSubjectsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSearchSubjectsRequestWithBody(c.Server, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SearchSubjects AuthZEN: who may do something
-//
-// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-func (c *API) SearchSubjects(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSearchSubjectsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11139,6 +10083,120 @@ func (c *API) CheckPermissionsWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 func (c *API) CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPermissionsWithBody Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *API) ExplainPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPermissions Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *API) ExplainPermissions(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterPermissionsWithBody Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *API) FilterPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterPermissions Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *API) FilterPermissions(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SimulateChangePermissionsWithBody What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *API) SimulateChangePermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSimulateChangePermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SimulateChangePermissions What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *API) SimulateChangePermissions(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSimulateChangePermissionsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -13067,33 +12125,6 @@ func (c *API) GetHealthReady(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
-// NewGetAuthZENConfigurationRequest constructs an http.Request for the GetAuthZENConfiguration method
-func NewGetAuthZENConfigurationRequest(server string) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/.well-known/authzen-configuration")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
 // NewGetWellKnownJwksJSONRequest constructs an http.Request for the GetWellKnownJwksJSON method
 func NewGetWellKnownJwksJSONRequest(server string) (*http.Request, error) {
 	var err error
@@ -13117,206 +12148,6 @@ func NewGetWellKnownJwksJSONRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-
-	return req, nil
-}
-
-// NewEvaluateAccessRequest calls the generic EvaluateAccess builder with application/json body
-func NewEvaluateAccessRequest(server string, body EvaluateAccessJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewEvaluateAccessRequestWithBody(server, "application/json", bodyReader)
-}
-
-// NewEvaluateAccessRequestWithBody constructs an http.Request for the EvaluateAccess method, with any body, and a specified content type
-func NewEvaluateAccessRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/access/v1/evaluation")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewEvaluateAccessesRequest calls the generic EvaluateAccesses builder with application/json body
-func NewEvaluateAccessesRequest(server string, body EvaluateAccessesJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewEvaluateAccessesRequestWithBody(server, "application/json", bodyReader)
-}
-
-// NewEvaluateAccessesRequestWithBody constructs an http.Request for the EvaluateAccesses method, with any body, and a specified content type
-func NewEvaluateAccessesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/access/v1/evaluations")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewSearchActionsRequest calls the generic SearchActions builder with application/json body
-func NewSearchActionsRequest(server string, body SearchActionsJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewSearchActionsRequestWithBody(server, "application/json", bodyReader)
-}
-
-// NewSearchActionsRequestWithBody constructs an http.Request for the SearchActions method, with any body, and a specified content type
-func NewSearchActionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/access/v1/search/action")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewSearchResourcesRequest calls the generic SearchResources builder with application/json body
-func NewSearchResourcesRequest(server string, body SearchResourcesJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewSearchResourcesRequestWithBody(server, "application/json", bodyReader)
-}
-
-// NewSearchResourcesRequestWithBody constructs an http.Request for the SearchResources method, with any body, and a specified content type
-func NewSearchResourcesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/access/v1/search/resource")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewSearchSubjectsRequest calls the generic SearchSubjects builder with application/json body
-func NewSearchSubjectsRequest(server string, body SearchSubjectsJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewSearchSubjectsRequestWithBody(server, "application/json", bodyReader)
-}
-
-// NewSearchSubjectsRequestWithBody constructs an http.Request for the SearchSubjects method, with any body, and a specified content type
-func NewSearchSubjectsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/access/v1/search/subject")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -17616,6 +16447,126 @@ func NewCheckPermissionsRequestWithBody(server string, contentType string, body 
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/permissions/check")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExplainPermissionsRequest calls the generic ExplainPermissions builder with application/json body
+func NewExplainPermissionsRequest(server string, body ExplainPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExplainPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExplainPermissionsRequestWithBody constructs an http.Request for the ExplainPermissions method, with any body, and a specified content type
+func NewExplainPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/explain")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewFilterPermissionsRequest calls the generic FilterPermissions builder with application/json body
+func NewFilterPermissionsRequest(server string, body FilterPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFilterPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFilterPermissionsRequestWithBody constructs an http.Request for the FilterPermissions method, with any body, and a specified content type
+func NewFilterPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/filter")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSimulateChangePermissionsRequest calls the generic SimulateChangePermissions builder with application/json body
+func NewSimulateChangePermissionsRequest(server string, body SimulateChangePermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSimulateChangePermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSimulateChangePermissionsRequestWithBody constructs an http.Request for the SimulateChangePermissions method, with any body, and a specified content type
+func NewSimulateChangePermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/simulate-change")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -22215,109 +21166,12 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// GetAuthZENConfigurationWithResponse AuthZEN: metadata of the decision point
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
-	GetAuthZENConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuthZENConfigurationResponse, error)
-
 	// GetWellKnownJwksJSONWithResponse Public keys of the access tokens
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSONWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetWellKnownJwksJSONResponse, error)
-
-	// EvaluateAccessWithBodyWithResponse AuthZEN: access evaluation
-	//
-	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-	EvaluateAccessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error)
-
-	// EvaluateAccessWithResponse AuthZEN: access evaluation
-	//
-	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-	//
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-	EvaluateAccessWithResponse(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error)
-
-	// EvaluateAccessesWithBodyWithResponse AuthZEN: many access evaluations
-	//
-	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-	EvaluateAccessesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error)
-
-	// EvaluateAccessesWithResponse AuthZEN: many access evaluations
-	//
-	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-	//
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-	EvaluateAccessesWithResponse(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error)
-
-	// SearchActionsWithBodyWithResponse AuthZEN: what a subject may do with a resource
-	//
-	// Of the actions that the tenant's permissions, workflows and fields name.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-	SearchActionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error)
-
-	// SearchActionsWithResponse AuthZEN: what a subject may do with a resource
-	//
-	// Of the actions that the tenant's permissions, workflows and fields name.
-	//
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-	SearchActionsWithResponse(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error)
-
-	// SearchResourcesWithBodyWithResponse AuthZEN: on what a subject may do something
-	//
-	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-	SearchResourcesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error)
-
-	// SearchResourcesWithResponse AuthZEN: on what a subject may do something
-	//
-	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-	//
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-	SearchResourcesWithResponse(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error)
-
-	// SearchSubjectsWithBodyWithResponse AuthZEN: who may do something
-	//
-	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-	SearchSubjectsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error)
-
-	// SearchSubjectsWithResponse AuthZEN: who may do something
-	//
-	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-	//
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-	SearchSubjectsWithResponse(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error)
 
 	// ListAccessRequestsWithResponse List access requests
 	//
@@ -23235,6 +22089,60 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissionsWithResponse(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckPermissionsResponse, error)
 
+	// ExplainPermissionsWithBodyWithResponse Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error)
+
+	// ExplainPermissionsWithResponse Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithResponse(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error)
+
+	// FilterPermissionsWithBodyWithResponse Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error)
+
+	// FilterPermissionsWithResponse Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithResponse(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error)
+
+	// SimulateChangePermissionsWithBodyWithResponse What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error)
+
+	// SimulateChangePermissionsWithResponse What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissionsWithResponse(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error)
+
 	// WhatCanPermissionsWithBodyWithResponse What may this subject do?
 	//
 	// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
@@ -24146,29 +23054,6 @@ type ClientWithResponsesInterface interface {
 	GetHealthReadyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthReadyResponse, error)
 }
 
-type GetAuthZENConfigurationResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *AuthZENMetadata
-}
-
-// Status returns HTTPResponse.Status
-func (r GetAuthZENConfigurationResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r GetAuthZENConfigurationResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
 type GetWellKnownJwksJSONResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -24186,121 +23071,6 @@ func (r GetWellKnownJwksJSONResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r GetWellKnownJwksJSONResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-type EvaluateAccessResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *AuthZENDecision
-}
-
-// Status returns HTTPResponse.Status
-func (r EvaluateAccessResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r EvaluateAccessResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-type EvaluateAccessesResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *AuthZENAnswers
-}
-
-// Status returns HTTPResponse.Status
-func (r EvaluateAccessesResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r EvaluateAccessesResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-type SearchActionsResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *AuthZENFoundActionAuthZENResults
-}
-
-// Status returns HTTPResponse.Status
-func (r SearchActionsResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r SearchActionsResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-type SearchResourcesResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *AuthZENFoundAuthZENResults
-}
-
-// Status returns HTTPResponse.Status
-func (r SearchResourcesResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r SearchResourcesResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-type SearchSubjectsResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *AuthZENFoundAuthZENResults
-}
-
-// Status returns HTTPResponse.Status
-func (r SearchSubjectsResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r SearchSubjectsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -26004,6 +24774,75 @@ func (r CheckPermissionsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r CheckPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ExplainPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionExplainedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type FilterPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionFilterEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r FilterPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FilterPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type SimulateChangePermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionSimulatedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r SimulateChangePermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SimulateChangePermissionsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -27782,19 +26621,6 @@ func (r GetHealthReadyResponse) StatusCode() int {
 	return 0
 }
 
-// GetAuthZENConfigurationWithResponse AuthZEN: metadata of the decision point
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
-func (c *ClientWithResponses) GetAuthZENConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuthZENConfigurationResponse, error) {
-	rsp, err := c.GetAuthZENConfiguration(ctx, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseGetAuthZENConfigurationResponse(rsp)
-}
-
 // GetWellKnownJwksJSONWithResponse Public keys of the access tokens
 //
 // Returns a wrapper object for the known response body format(s).
@@ -27806,156 +26632,6 @@ func (c *ClientWithResponses) GetWellKnownJwksJSONWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetWellKnownJwksJSONResponse(rsp)
-}
-
-// EvaluateAccessWithBodyWithResponse AuthZEN: access evaluation
-//
-// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-func (c *ClientWithResponses) EvaluateAccessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error) {
-	rsp, err := c.EvaluateAccessWithBody(ctx, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseEvaluateAccessResponse(rsp)
-}
-
-// EvaluateAccessWithResponse AuthZEN: access evaluation
-//
-// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
-//
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
-func (c *ClientWithResponses) EvaluateAccessWithResponse(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error) {
-	rsp, err := c.EvaluateAccess(ctx, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseEvaluateAccessResponse(rsp)
-}
-
-// EvaluateAccessesWithBodyWithResponse AuthZEN: many access evaluations
-//
-// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-func (c *ClientWithResponses) EvaluateAccessesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error) {
-	rsp, err := c.EvaluateAccessesWithBody(ctx, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseEvaluateAccessesResponse(rsp)
-}
-
-// EvaluateAccessesWithResponse AuthZEN: many access evaluations
-//
-// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
-//
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
-func (c *ClientWithResponses) EvaluateAccessesWithResponse(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error) {
-	rsp, err := c.EvaluateAccesses(ctx, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseEvaluateAccessesResponse(rsp)
-}
-
-// SearchActionsWithBodyWithResponse AuthZEN: what a subject may do with a resource
-//
-// Of the actions that the tenant's permissions, workflows and fields name.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-func (c *ClientWithResponses) SearchActionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error) {
-	rsp, err := c.SearchActionsWithBody(ctx, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSearchActionsResponse(rsp)
-}
-
-// SearchActionsWithResponse AuthZEN: what a subject may do with a resource
-//
-// Of the actions that the tenant's permissions, workflows and fields name.
-//
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
-func (c *ClientWithResponses) SearchActionsWithResponse(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error) {
-	rsp, err := c.SearchActions(ctx, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSearchActionsResponse(rsp)
-}
-
-// SearchResourcesWithBodyWithResponse AuthZEN: on what a subject may do something
-//
-// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-func (c *ClientWithResponses) SearchResourcesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error) {
-	rsp, err := c.SearchResourcesWithBody(ctx, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSearchResourcesResponse(rsp)
-}
-
-// SearchResourcesWithResponse AuthZEN: on what a subject may do something
-//
-// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
-//
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
-func (c *ClientWithResponses) SearchResourcesWithResponse(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error) {
-	rsp, err := c.SearchResources(ctx, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSearchResourcesResponse(rsp)
-}
-
-// SearchSubjectsWithBodyWithResponse AuthZEN: who may do something
-//
-// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-func (c *ClientWithResponses) SearchSubjectsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error) {
-	rsp, err := c.SearchSubjectsWithBody(ctx, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSearchSubjectsResponse(rsp)
-}
-
-// SearchSubjectsWithResponse AuthZEN: who may do something
-//
-// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
-//
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
-func (c *ClientWithResponses) SearchSubjectsWithResponse(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error) {
-	rsp, err := c.SearchSubjects(ctx, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSearchSubjectsResponse(rsp)
 }
 
 // ListAccessRequestsWithResponse List access requests
@@ -29520,6 +28196,96 @@ func (c *ClientWithResponses) CheckPermissionsWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCheckPermissionsResponse(rsp)
+}
+
+// ExplainPermissionsWithBodyWithResponse Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *ClientWithResponses) ExplainPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error) {
+	rsp, err := c.ExplainPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPermissionsResponse(rsp)
+}
+
+// ExplainPermissionsWithResponse Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *ClientWithResponses) ExplainPermissionsWithResponse(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error) {
+	rsp, err := c.ExplainPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPermissionsResponse(rsp)
+}
+
+// FilterPermissionsWithBodyWithResponse Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *ClientWithResponses) FilterPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error) {
+	rsp, err := c.FilterPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilterPermissionsResponse(rsp)
+}
+
+// FilterPermissionsWithResponse Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *ClientWithResponses) FilterPermissionsWithResponse(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error) {
+	rsp, err := c.FilterPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilterPermissionsResponse(rsp)
+}
+
+// SimulateChangePermissionsWithBodyWithResponse What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *ClientWithResponses) SimulateChangePermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error) {
+	rsp, err := c.SimulateChangePermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSimulateChangePermissionsResponse(rsp)
+}
+
+// SimulateChangePermissionsWithResponse What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *ClientWithResponses) SimulateChangePermissionsWithResponse(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error) {
+	rsp, err := c.SimulateChangePermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSimulateChangePermissionsResponse(rsp)
 }
 
 // WhatCanPermissionsWithBodyWithResponse What may this subject do?
@@ -31092,32 +29858,6 @@ func (c *ClientWithResponses) GetHealthReadyWithResponse(ctx context.Context, re
 	return ParseGetHealthReadyResponse(rsp)
 }
 
-// ParseGetAuthZENConfigurationResponse parses an HTTP response from a GetAuthZENConfigurationWithResponse call
-func ParseGetAuthZENConfigurationResponse(rsp *http.Response) (*GetAuthZENConfigurationResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &GetAuthZENConfigurationResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest AuthZENMetadata
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	}
-
-	return response, nil
-}
-
 // ParseGetWellKnownJwksJSONResponse parses an HTTP response from a GetWellKnownJwksJSONWithResponse call
 func ParseGetWellKnownJwksJSONResponse(rsp *http.Response) (*GetWellKnownJwksJSONResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -31138,136 +29878,6 @@ func ParseGetWellKnownJwksJSONResponse(rsp *http.Response) (*GetWellKnownJwksJSO
 			return nil, err
 		}
 		response.ApplicationJwkSetJSON200 = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseEvaluateAccessResponse parses an HTTP response from a EvaluateAccessWithResponse call
-func ParseEvaluateAccessResponse(rsp *http.Response) (*EvaluateAccessResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &EvaluateAccessResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest AuthZENDecision
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseEvaluateAccessesResponse parses an HTTP response from a EvaluateAccessesWithResponse call
-func ParseEvaluateAccessesResponse(rsp *http.Response) (*EvaluateAccessesResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &EvaluateAccessesResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest AuthZENAnswers
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseSearchActionsResponse parses an HTTP response from a SearchActionsWithResponse call
-func ParseSearchActionsResponse(rsp *http.Response) (*SearchActionsResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &SearchActionsResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest AuthZENFoundActionAuthZENResults
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseSearchResourcesResponse parses an HTTP response from a SearchResourcesWithResponse call
-func ParseSearchResourcesResponse(rsp *http.Response) (*SearchResourcesResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &SearchResourcesResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest AuthZENFoundAuthZENResults
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseSearchSubjectsResponse parses an HTTP response from a SearchSubjectsWithResponse call
-func ParseSearchSubjectsResponse(rsp *http.Response) (*SearchSubjectsResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &SearchSubjectsResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest AuthZENFoundAuthZENResults
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
 
 	}
 
@@ -33104,6 +31714,84 @@ func ParseCheckPermissionsResponse(rsp *http.Response) (*CheckPermissionsRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DecisionAnswerEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExplainPermissionsResponse parses an HTTP response from a ExplainPermissionsWithResponse call
+func ParseExplainPermissionsResponse(rsp *http.Response) (*ExplainPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionExplainedEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFilterPermissionsResponse parses an HTTP response from a FilterPermissionsWithResponse call
+func ParseFilterPermissionsResponse(rsp *http.Response) (*FilterPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FilterPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionFilterEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSimulateChangePermissionsResponse parses an HTTP response from a SimulateChangePermissionsWithResponse call
+func ParseSimulateChangePermissionsResponse(rsp *http.Response) (*SimulateChangePermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SimulateChangePermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionSimulatedEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

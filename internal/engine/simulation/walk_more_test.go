@@ -24,13 +24,15 @@ func (r *walk) role() move {
 	if r.IntN(2) == 0 {
 		return move{
 			simulation.Change{Op: "set_role", RoleID: role, IsActive: &active, Priority: &priority},
-			`UPDATE sentinel.roles SET is_active = $3, priority = $4 WHERE tenant_id = $1 AND id = $2`, []any{*role, active, priority},
+			`UPDATE sentinel.roles SET is_active = $3, priority = $4 WHERE tenant_id = $1 AND id = $2`,
+			[]any{*role, active, priority},
 		}
 	}
 	parent, id := r.parentOf(r.roles)
 	return move{
 		simulation.Change{Op: "set_role", RoleID: role, ParentRoleID: parent},
-		`UPDATE sentinel.roles SET parent_role_id = $3 WHERE tenant_id = $1 AND id = $2`, []any{*role, id},
+		`UPDATE sentinel.roles SET parent_role_id = $3 WHERE tenant_id = $1 AND id = $2`,
+		[]any{*role, id},
 	}
 }
 
@@ -39,13 +41,15 @@ func (r *walk) group() move {
 	if r.IntN(2) == 0 {
 		return move{
 			simulation.Change{Op: "set_group", GroupID: group, IsActive: &active},
-			`UPDATE sentinel.groups SET is_active = $3 WHERE tenant_id = $1 AND id = $2`, []any{*group, active},
+			`UPDATE sentinel.groups SET is_active = $3 WHERE tenant_id = $1 AND id = $2`,
+			[]any{*group, active},
 		}
 	}
 	parent, id := r.parentOf(r.groups)
 	return move{
 		simulation.Change{Op: "set_group", GroupID: group, ParentGroupID: parent},
-		`UPDATE sentinel.groups SET parent_group_id = $3 WHERE tenant_id = $1 AND id = $2`, []any{*group, id},
+		`UPDATE sentinel.groups SET parent_group_id = $3 WHERE tenant_id = $1 AND id = $2`,
+		[]any{*group, id},
 	}
 }
 
@@ -76,7 +80,8 @@ func (r *walk) resource() move {
 		parent, id := r.parentOf(r.nodes)
 		return move{
 			simulation.Change{Op: "set_resource", ResourceID: node, ParentID: parent},
-			`UPDATE sentinel.resources SET parent_id = $3 WHERE tenant_id = $1 AND id = $2`, []any{*node, id},
+			`UPDATE sentinel.resources SET parent_id = $3 WHERE tenant_id = $1 AND id = $2`,
+			[]any{*node, id},
 		}
 	case 1:
 		state := *pick(r, []string{"open", "shut"})
@@ -100,7 +105,8 @@ func (r *walk) setting() move {
 	rule := *pick(r, []string{engine.DenyOverrides, engine.MostSpecific})
 	return move{
 		simulation.Change{Op: "set_setting", ConflictResolution: &rule},
-		`UPDATE sentinel.tenants SET settings = jsonb_set(settings, '{conflict_resolution}', to_jsonb(CAST($2 AS text))) WHERE id = $1`, []any{rule},
+		`UPDATE sentinel.tenants SET settings = jsonb_set(settings, '{conflict_resolution}', to_jsonb(CAST($2 AS text))) WHERE id = $1`,
+		[]any{rule},
 	}
 }
 
@@ -108,7 +114,8 @@ func (r *walk) switchChain() move {
 	chain, active := pick(r, r.chains), r.IntN(3) > 0
 	return move{
 		simulation.Change{Op: "set_chain", ChainID: chain, IsActive: &active},
-		`UPDATE sentinel.approval_chains SET is_active = $3 WHERE tenant_id = $1 AND id = $2`, []any{*chain, active},
+		`UPDATE sentinel.approval_chains SET is_active = $3 WHERE tenant_id = $1 AND id = $2`,
+		[]any{*chain, active},
 	}
 }
 
@@ -137,6 +144,7 @@ func (r *walk) revoke() move {
 	}
 	return move{
 		simulation.Change{Op: "revoke_approval", RequestID: &ids[0]},
-		`UPDATE sentinel.access_requests SET status = 'revoked' WHERE tenant_id = $1 AND id = $2`, []any{ids[0]},
+		`UPDATE sentinel.access_requests SET status = 'revoked' WHERE tenant_id = $1 AND id = $2`,
+		[]any{ids[0]},
 	}
 }

@@ -138,7 +138,8 @@ func (r *walk) unassign() move {
 	user, role := pick(r, r.users), pick(r, r.roles)
 	return move{
 		simulation.Change{Op: "remove_role", UserID: user, RoleID: role},
-		`DELETE FROM sentinel.user_roles WHERE tenant_id = $1 AND user_id = $2 AND role_id = $3`, []any{*user, *role},
+		`DELETE FROM sentinel.user_roles WHERE tenant_id = $1 AND user_id = $2 AND role_id = $3`,
+		[]any{*user, *role},
 	}
 }
 
@@ -146,7 +147,8 @@ func (r *walk) join() move {
 	user, group := pick(r, r.users), pick(r, r.groups)
 	return move{
 		simulation.Change{Op: "add_to_group", UserID: user, GroupID: group},
-		`INSERT INTO sentinel.user_groups (tenant_id, user_id, group_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, []any{*user, *group},
+		`INSERT INTO sentinel.user_groups (tenant_id, user_id, group_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		[]any{*user, *group},
 	}
 }
 
@@ -154,7 +156,8 @@ func (r *walk) leave() move {
 	user, group := pick(r, r.users), pick(r, r.groups)
 	return move{
 		simulation.Change{Op: "remove_from_group", UserID: user, GroupID: group},
-		`DELETE FROM sentinel.user_groups WHERE tenant_id = $1 AND user_id = $2 AND group_id = $3`, []any{*user, *group},
+		`DELETE FROM sentinel.user_groups WHERE tenant_id = $1 AND user_id = $2 AND group_id = $3`,
+		[]any{*user, *group},
 	}
 }
 
@@ -162,7 +165,8 @@ func (r *walk) give() move {
 	group, role := pick(r, r.groups), pick(r, r.roles)
 	return move{
 		simulation.Change{Op: "group_add_role", GroupID: group, RoleID: role},
-		`INSERT INTO sentinel.group_roles (tenant_id, group_id, role_id, role_tenant_id) VALUES ($1, $2, $3, $1) ON CONFLICT DO NOTHING`, []any{*group, *role},
+		`INSERT INTO sentinel.group_roles (tenant_id, group_id, role_id, role_tenant_id) VALUES ($1, $2, $3, $1) ON CONFLICT DO NOTHING`,
+		[]any{*group, *role},
 	}
 }
 
@@ -170,7 +174,8 @@ func (r *walk) take() move {
 	group, role := pick(r, r.groups), pick(r, r.roles)
 	return move{
 		simulation.Change{Op: "group_remove_role", GroupID: group, RoleID: role},
-		`DELETE FROM sentinel.group_roles WHERE tenant_id = $1 AND group_id = $2 AND role_id = $3`, []any{*group, *role},
+		`DELETE FROM sentinel.group_roles WHERE tenant_id = $1 AND group_id = $2 AND role_id = $3`,
+		[]any{*group, *role},
 	}
 }
 
@@ -178,7 +183,8 @@ func (r *walk) own() move {
 	role, permission := pick(r, r.roles), pick(r, r.permissions)
 	return move{
 		simulation.Change{Op: "role_add_permission", RoleID: role, PermissionID: permission},
-		`INSERT INTO sentinel.role_permissions (tenant_id, role_id, permission_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, []any{*role, *permission},
+		`INSERT INTO sentinel.role_permissions (tenant_id, role_id, permission_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		[]any{*role, *permission},
 	}
 }
 
@@ -186,7 +192,8 @@ func (r *walk) disown() move {
 	role, permission := pick(r, r.roles), pick(r, r.permissions)
 	return move{
 		simulation.Change{Op: "role_remove_permission", RoleID: role, PermissionID: permission},
-		`DELETE FROM sentinel.role_permissions WHERE tenant_id = $1 AND role_id = $2 AND permission_id = $3`, []any{*role, *permission},
+		`DELETE FROM sentinel.role_permissions WHERE tenant_id = $1 AND role_id = $2 AND permission_id = $3`,
+		[]any{*role, *permission},
 	}
 }
 
@@ -201,7 +208,8 @@ func (r *walk) create() move {
   INSERT INTO sentinel.permissions (tenant_id, id, name, resource_type, resource_path, actions, effect)
   VALUES ($1, $2, 'made', split_part($3, '/', 1), $3, '{read}', $4)
 )
-INSERT INTO sentinel.role_permissions (tenant_id, role_id, permission_id) VALUES ($1, $5, $2)`, []any{path, effect, *role},
+INSERT INTO sentinel.role_permissions (tenant_id, role_id, permission_id) VALUES ($1, $5, $2)`,
+		[]any{path, effect, *role},
 	}
 }
 
@@ -234,6 +242,7 @@ func (r *walk) delete() move {
 	}
 	return move{
 		simulation.Change{Op: "delete_permission", PermissionID: permission},
-		`DELETE FROM sentinel.permissions WHERE tenant_id = $1 AND id = $2`, []any{*permission},
+		`DELETE FROM sentinel.permissions WHERE tenant_id = $1 AND id = $2`,
+		[]any{*permission},
 	}
 }
