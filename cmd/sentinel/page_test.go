@@ -56,8 +56,8 @@ type player struct {
 	keepGoing bool
 }
 
-// play runs the sh blocks that have no note, and returns what each has printed,
-// errors too.
+// play saves the programs of a page, whose note is the file, runs the sh blocks that
+// have no note, and returns what each has printed, errors too.
 func (p player) play(t *testing.T, blocks []block) []string {
 	t.Helper()
 	addresses := strings.NewReplacer("http://127.0.0.1:8080", p.url, "127.0.0.1:8081", p.listen)
@@ -72,7 +72,9 @@ func (p player) play(t *testing.T, blocks []block) []string {
 		case b.lang == "sh" && b.note == "":
 			script += addresses.Replace(b.text) + "printf '" + mark + "'\n"
 		case b.lang == "go" && b.note != "":
-			writeProgram(t, dir, b.note, addresses.Replace(b.text))
+			file := filepath.Join(dir, filepath.FromSlash(b.note))
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+			require.NoError(t, os.WriteFile(file, []byte(addresses.Replace(b.text)), 0o600))
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "bash")
@@ -86,32 +88,21 @@ func (p player) play(t *testing.T, blocks []block) []string {
 	return printed[:len(printed)-1]
 }
 
-// workshop is a folder as the pages suppose the reader to be in, with bin/sentinel
-// and the examples.
+// workshop is a folder as the pages suppose the reader to be in: that of this
+// repository, with bin/sentinel built.
 func workshop(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	examples, err := filepath.Abs(filepath.Join("..", "..", "examples"))
-	require.NoError(t, err)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
 	require.NoError(t, os.Symlink(self, filepath.Join(dir, "bin", "sentinel")))
-	require.NoError(t, os.Symlink(examples, filepath.Join(dir, "examples")))
+	for _, part := range []string{"examples", "client"} {
+		folder, err := filepath.Abs(filepath.Join("..", "..", part))
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(folder, filepath.Join(dir, part)))
+	}
 	return dir
-}
-
-// writeProgram saves a file of a page as the reader is told to. A workspace gives
-// it the client of this tree, which a reader gets by `go get`.
-func writeProgram(t *testing.T, dir, file, text string) {
-	t.Helper()
-	module := filepath.Join(dir, filepath.Dir(filepath.FromSlash(file)))
-	require.NoError(t, os.MkdirAll(module, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.FromSlash(file)), []byte(text), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(module, "go.mod"), []byte("module example.com/invoices\n\ngo 1.26\n"), 0o600))
-	client, err := filepath.Abs(filepath.Join("..", "..", "client"))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.work"), fmt.Appendf(nil, "go 1.26.0\n\nuse (\n\t%q\n\t%q\n)\n", module, client), 0o600))
 }
 
 // holds compares what the commands of a page have printed with the text and json
@@ -122,6 +113,7 @@ func holds(t *testing.T, blocks []block, printed []string) {
 		if b.lang != "sh" || b.note != "" {
 			continue
 		}
+		require.NotEmpty(t, printed, "the shell stopped before\n%s", b.text)
 		got, want := printed[0], block{lang: "text"}
 		printed = printed[1:]
 		if i+1 < len(blocks) && (blocks[i+1].lang == "text" || blocks[i+1].lang == "json") {
