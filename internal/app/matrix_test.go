@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -186,6 +187,12 @@ func check(c *enginetest.Case) map[string]any {
 	}
 	if c.Context != nil {
 		out["context"] = c.Context
+	}
+	if c.SubjectAttributes != nil || c.SubjectOverrides != nil {
+		said := map[string]any{}
+		maps.Copy(said, c.SubjectAttributes)
+		maps.Copy(said, c.SubjectOverrides)
+		out["subject_attributes"] = said
 	}
 	return out
 }

@@ -24,6 +24,7 @@ func allScenarios() []scenario {
 		permissionScenarios(),
 		resourceScenarios(),
 		decisionScenarios(),
+		assertScenarios(),
 		answerScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),

@@ -16,12 +16,15 @@ func environment(d *Decision, subject *Subject, node *Resource) *condition.Env {
 	env := &condition.Env{
 		Subject: condition.Subject{
 			ID: subject.ID.String(), Username: subject.Username, ExternalID: subject.ExternalID,
-			IsServiceAccount: subject.IsServiceAccount, Attributes: subject.Attributes,
+			IsServiceAccount: subject.IsServiceAccount, Attributes: subject.Attributes, Supplied: q.SubjectAttributes,
 		},
 		Resource: condition.Resource{ID: q.ID, Type: q.Type, Supplied: q.Attributes},
 		Action:   condition.Action{Name: q.Action, Properties: q.ActionProperties},
 		Context:  q.Context,
 		Tenant:   condition.Tenant{ID: t.ID.String(), Code: t.Code, Name: t.Name, TimeZone: t.Location.String(), Location: t.Location},
+	}
+	if len(q.SubjectOverrides) > 0 {
+		env.Subject.Attributes = replaced(subject.Attributes, q.SubjectOverrides)
 	}
 	if subject.EmailVerified {
 		env.Subject.Email = subject.Email
@@ -30,6 +33,15 @@ func environment(d *Decision, subject *Subject, node *Resource) *condition.Env {
 		env.Resource.ID, env.Resource.Path, env.Resource.Attributes = node.Code, node.Path, node.Attributes
 	}
 	return env
+}
+
+// replaced returns the stored attributes with those of overrides in place of the
+// ones that have the same names.
+func replaced(stored, overrides map[string]any) map[string]any {
+	out := make(map[string]any, len(stored)+len(overrides))
+	maps.Copy(out, stored)
+	maps.Copy(out, overrides)
+	return out
 }
 
 // setClock gives conditions that read the clock the moment of the question,

@@ -126,6 +126,7 @@ func (x *inquiry) approvesItself(c *approval.Chain, action string) bool {
 	}
 	if x.autoEnv == nil {
 		stored := *x.environment(x.q.Action)
+		stored.Subject.Attributes, stored.Subject.Supplied = x.subject.Attributes, nil
 		stored.Resource.Supplied = nil
 		stored.Action.Properties = nil
 		stored.Context = map[string]any{"time": x.d.now.UTC().Format(time.RFC3339Nano)}

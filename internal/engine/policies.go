@@ -182,6 +182,7 @@ func (x *inquiry) facts() (*policy.Facts, error) {
 		Question: policy.Question{
 			UserID: x.subject.ID.String(), Type: x.q.Type, ID: x.q.ID, Attributes: x.q.Attributes,
 			Action: x.q.Action, ActionProperties: x.q.ActionProperties, Context: x.q.Context,
+			SubjectAttributes: x.q.SubjectAttributes, SubjectOverrides: x.q.SubjectOverrides,
 		},
 		Subject: policy.SubjectFacts{
 			Username: x.subject.Username, ExternalID: x.subject.ExternalID,

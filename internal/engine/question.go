@@ -34,6 +34,12 @@ type Question struct {
 	ActionProperties map[string]any
 	// Context is of the request; its "time" defaults to now.
 	Context map[string]any
+	// SubjectAttributes are what a trusted caller says of the subject. They fill
+	// gaps in what is stored, and conditions of approval chains never see them.
+	SubjectAttributes map[string]any
+	// SubjectOverrides are likewise, and replace the stored attributes that have
+	// the same names.
+	SubjectOverrides map[string]any
 }
 
 // Code says why an answer is what it is, in one word for programs.

@@ -29,6 +29,8 @@ type Snapshot struct {
 
 	nodes map[uuid.UUID]*Resource
 	codes map[typeCode]*Resource
+	// order is of nodes, nil for no tree.
+	order *nodeOrder
 	// chains are the active approval chains, in the order in which the first that
 	// matches applies.
 	chains []*approval.Chain

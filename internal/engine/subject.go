@@ -33,6 +33,11 @@ type Subject struct {
 	// AllowedIPs are addresses or CIDR ranges from which the account may call;
 	// empty for any.
 	AllowedIPs []string
+	// AssertSubject lets the account say what attributes the subjects of its
+	// questions have. AssertOverride are those in which its word replaces what is
+	// stored.
+	AssertSubject  bool
+	AssertOverride []string
 	// Revoked are the ids of tokens ("jti") and of sessions ("sid") that ended
 	// before their time.
 	Revoked    map[string]bool
@@ -215,7 +220,7 @@ func newSubject(u *models.User) (*Subject, error) {
 	s := &Subject{
 		ID: u.ID, TenantID: u.TenantID, Email: u.Email, EmailVerified: u.EmailVerifiedAt != nil,
 		IsServiceAccount: u.IsServiceAccount, IsActive: u.IsActive, LockedUntil: u.LockedUntil, TokenEpoch: u.TokenEpoch,
-		AllowedIPs: u.AllowedIPs,
+		AllowedIPs: u.AllowedIPs, AssertSubject: u.AssertSubject, AssertOverride: u.AssertOverride,
 	}
 	if u.Username != nil {
 		s.Username = *u.Username

@@ -55,6 +55,7 @@ WHERE tenant_id = $1`, l.snap.Tenant.ID)
 func (l *loader) plant(rows []models.Resource) error {
 	l.snap.nodes = make(map[uuid.UUID]*Resource, len(rows))
 	l.snap.codes = make(map[typeCode]*Resource, len(rows))
+	l.snap.order = &nodeOrder{}
 	nodes := make([]Resource, len(rows))
 	types := map[string]string{}
 	for i := range rows {

@@ -5,6 +5,7 @@ package asking
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -24,10 +25,11 @@ type CheckResource struct {
 
 // Check is one question, without its subject.
 type Check struct {
-	Resource         CheckResource  `json:"resource"`
-	Action           string         `json:"action" minLength:"1" maxLength:"100"`
-	ActionProperties httpapi.Object `json:"action_properties,omitempty" doc:"Needs execute on api/decisions."`
-	Context          httpapi.Object `json:"context,omitempty" doc:"Of the request: time, ip, anything else. Needs execute on api/decisions."`
+	Resource          CheckResource  `json:"resource"`
+	Action            string         `json:"action" minLength:"1" maxLength:"100"`
+	ActionProperties  httpapi.Object `json:"action_properties,omitempty" doc:"Needs execute on api/decisions."`
+	Context           httpapi.Object `json:"context,omitempty" doc:"Of the request: time, ip, anything else. Needs execute on api/decisions."`
+	SubjectAttributes httpapi.Object `json:"subject_attributes,omitempty" doc:"What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override."`
 }
 
 // Caller is who asks, with the subject they ask about and what they are trusted
@@ -43,6 +45,11 @@ type Caller struct {
 	Named bool
 	// Own is set when the subject is the caller, in the caller's own tenant.
 	Own bool
+	// Asserts is set when the caller is trusted and may also say what attributes
+	// the subject has; Overrides are those in which its word replaces what is
+	// stored.
+	Asserts   bool
+	Overrides []string
 }
 
 // About returns the caller of ctx asking about a user, nil for themselves. It
@@ -52,6 +59,13 @@ func About(ctx context.Context, e *engine.Engine, user *uuid.UUID) (*Caller, err
 	tenant, _ := identity.TenantFrom(ctx)
 	c := &Caller{Tenant: tenant, User: p.UserID}
 	c.Trusted = e.Trusts(ctx, p.HomeTenantID, p.UserID, "decisions", "execute")
+	if c.Trusted {
+		account, err := e.Account(ctx, p.HomeTenantID, p.UserID)
+		if err != nil {
+			return nil, err
+		}
+		c.Asserts, c.Overrides = account.AssertSubject, account.AssertOverride
+	}
 	if user != nil {
 		c.User, c.Named = *user, true
 	}
@@ -80,6 +94,7 @@ func (c *Caller) Question(ask *Check, prefix string) (*engine.Question, error) {
 			{"resource.attributes", ask.Resource.Attributes != nil},
 			{"action_properties", ask.ActionProperties != nil},
 			{"context", ask.Context != nil},
+			{"subject_attributes", ask.SubjectAttributes != nil},
 		} {
 			if m.set {
 				given = append(given, prefix+m.name)
@@ -93,8 +108,38 @@ func (c *Caller) Question(ask *Check, prefix string) (*engine.Question, error) {
 		TenantID: c.Tenant, UserID: c.User, Type: ask.Resource.Type, ID: ask.Resource.ID, Attributes: ask.Resource.Attributes,
 		Action: ask.Action, ActionProperties: ask.ActionProperties, Context: ask.Context,
 	}
+	if ask.SubjectAttributes != nil {
+		if err := c.Assert(q, ask.SubjectAttributes, prefix+"subject_attributes"); err != nil {
+			return nil, err
+		}
+	}
 	if err := q.Validate(prefix); err != nil {
 		return nil, err
 	}
 	return q, nil
+}
+
+// Assert has the question say what attributes its subject has, by the caller's
+// word: those in the account's assert_override replace what is stored, all others
+// fill gaps. It fails with a fault, which calls them by the member in which they
+// were given, if the caller may not.
+func (c *Caller) Assert(q *engine.Question, attributes map[string]any, member string) error {
+	if !c.Trusted {
+		return Required("api/decisions:execute", "Supplying "+member+" needs execute on api/decisions. Ask without.")
+	}
+	if !c.Asserts {
+		return fault.New(fault.Denied,
+			"Supplying %s needs assert_subject on the account that asks. An administrator of the tenant sets it; ask without until then.", member)
+	}
+	for name, value := range attributes {
+		of := &q.SubjectAttributes
+		if slices.Contains(c.Overrides, name) {
+			of = &q.SubjectOverrides
+		}
+		if *of == nil {
+			*of = map[string]any{}
+		}
+		(*of)[name] = value
+	}
+	return nil
 }

@@ -50,6 +50,12 @@ type Case struct {
 	Action           string   `yaml:"action"`
 	ActionProperties Object   `yaml:"action_properties"`
 	Context          Object   `yaml:"context"`
+	// SubjectAttributes and SubjectOverrides are what the caller says of the
+	// subject: in gaps, and over what is stored. Over HTTP the asker's account
+	// tells them apart, so that the names of the latter are the tenant's
+	// AssertOverride and no others are.
+	SubjectAttributes Object `yaml:"subject_attributes"`
+	SubjectOverrides  Object `yaml:"subject_overrides"`
 	// Now is the moment of the question. Default [Now].
 	Now  time.Time `yaml:"now"`
 	Want Want      `yaml:"want"`
@@ -184,6 +190,12 @@ func (c *Case) prepare(t testing.TB, f *File) {
 			require.Contains(t, f.World.ids, f.World.key(c.Tenant, kind, *name), c.Name)
 		}
 	}
+	for name := range c.SubjectAttributes {
+		require.NotContains(t, f.World.tenant(c.Tenant).AssertOverride, name, c.Name)
+	}
+	for name := range c.SubjectOverrides {
+		require.Contains(t, f.World.tenant(c.Tenant).AssertOverride, name, c.Name)
+	}
 	require.NotEmpty(t, c.Want.Code, c.Name)
 	allowed := c.Want.Code == engine.Granted || c.Want.Code == engine.GrantedByApproval
 	require.True(t, allowed || !c.Want.Allowed, c.Name)
@@ -204,5 +216,6 @@ func (c *Case) Question() *engine.Question {
 	return &engine.Question{
 		TenantID: c.TenantID(), UserID: c.UserID(), Type: c.Resource.Type, ID: c.Resource.ID, Attributes: c.Resource.Attributes,
 		Action: c.Action, ActionProperties: c.ActionProperties, Context: c.Context,
+		SubjectAttributes: c.SubjectAttributes, SubjectOverrides: c.SubjectOverrides,
 	}
 }

@@ -272,6 +272,7 @@ func input(q *engine.Question) policy.Question {
 	return policy.Question{
 		UserID: q.UserID.String(), Type: q.Type, ID: q.ID, Attributes: q.Attributes,
 		Action: q.Action, ActionProperties: q.ActionProperties, Context: q.Context,
+		SubjectAttributes: q.SubjectAttributes, SubjectOverrides: q.SubjectOverrides,
 	}
 }
 

@@ -1,6 +1,7 @@
 package enginetest_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"slices"
@@ -66,6 +67,10 @@ type comparison struct {
 	checks   int
 	// questions are those that were asked.
 	questions int
+	// stored makes the ids of each tenant its own, for those that are written to one
+	// database; tenants counts them.
+	stored  bool
+	tenants uint32
 }
 
 // compiled are modules as each evaluator takes them.
@@ -124,12 +129,16 @@ type world struct {
 	subjects []*engine.Subject
 	policies *compiled
 	n        byte
+	// nth tells the ids of one tenant from another's.
+	nth uint32
 }
 
 // id is the next of a row, the same in every run.
 func (x *world) id() uuid.UUID {
 	x.n++
-	return uuid.UUID{15: x.n}
+	id := uuid.UUID{15: x.n}
+	binary.BigEndian.PutUint32(id[4:], x.nth)
+	return id
 }
 
 func moments() []time.Duration {
@@ -138,6 +147,10 @@ func moments() []time.Duration {
 
 func (c *comparison) draw(t *testing.T, r *rapid.T) *world {
 	x := &world{T: r}
+	if c.stored {
+		c.tenants++
+		x.nth = c.tenants
+	}
 	x.tenant = x.id()
 	x.resources()
 	x.holders()
@@ -300,6 +313,12 @@ func (x *world) question(s *engine.Subject) *engine.Question {
 			q.Action = r.Action
 		}
 	}
+	if rapid.Bool().Draw(x.T, "says something of the subject") {
+		q.SubjectAttributes = x.attributes()
+	}
+	if rapid.Bool().Draw(x.T, "replaces something of the subject") {
+		q.SubjectOverrides = x.attributes()
+	}
 	if rapid.Bool().Draw(x.T, "context") {
 		q.Context = map[string]any{"ip": sample(x, "ip", []any{"10.1.2.3", "192.0.2.1", nil, json.Number("7")})}
 		if rapid.Bool().Draw(x.T, "time given") {
@@ -326,7 +345,7 @@ func globs() []string { return []string{"*", "**", "a*", "a/*", "a**", "a/**", "
 func conditions() []string {
 	return []string{
 		`{"a": "x"}`, `{"a": {"ne": "x"}}`, `{"a": 1}`, `{"a": {"gt": 9007199254740992}}`, `{"a": null}`, `{"a": {"exists": true}}`, `{"a.b": "x"}`,
-		`{"a": {"ref": "subject.attributes.a"}}`, `{"b": {"in": {"ref": "subject.attributes.a"}}}`, `{"not": {"a": "x"}}`,
+		`{"a": {"ref": "subject.attributes.a"}}`, `{"subject.attributes.a": "x"}`, `{"user_attributes.a.b": {"ne": "x"}}`, `{"b": {"in": {"ref": "subject.attributes.a"}}}`, `{"not": {"a": "x"}}`,
 		`{"any_of": [{"a": "x"}, {"b": {"contains": "x"}}]}`, `{"all_of": [{"a": {"nin": ["x"]}}, {"not": {"b": 1}}]}`,
 		`{"context.ip": {"cidr": "10.0.0.0/8"}}`, `{"time_range": ["22:00", "09:00"]}`, `{"context.time": {"weekday": ["mon"]}}`,
 		`{"subject.email": {"suffix": "acme.example"}}`, `{"subject.is_service_account": false, "resource.path": {"exists": true}}`,

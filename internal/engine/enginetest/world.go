@@ -39,6 +39,9 @@ type Tenant struct {
 	Chains      []*Chain      `yaml:"chains"`
 	Fields      []*Field      `yaml:"fields"`
 	Policies    []*Policy     `yaml:"policies"`
+	// AssertOverride are the attributes of subjects in which the asker's word
+	// replaces what is stored.
+	AssertOverride []string `yaml:"assert_override"`
 }
 
 // ID is the tenant's.

@@ -249,6 +249,7 @@ func (x *writer) users(passwordHash string) []models.User {
 		}
 		if u.Name == Asker {
 			row.PasswordHash = given(passwordHash)
+			row.AssertSubject, row.AssertOverride = true, append(models.Strings{}, x.tenant.AssertOverride...)
 		}
 		out = append(out, row)
 		x.assign(u, row.ID)

@@ -33,8 +33,9 @@ type Op string
 
 // The operators. Those on lists, and Contains on a list, compare its members.
 const (
-	// Eq is: equal to one of Values, which is one or many. A nil among them asks
-	// whether the field is an explicit null.
+	// Eq is: equal to one of Values. A nil among them asks whether the field is an
+	// explicit null. Without Values it holds of no field, and its negation of each
+	// that is there, null included.
 	Eq Op = "eq"
 	// Lt to Gte compare numbers, or RFC 3339 times, with the one value.
 	Lt  Op = "lt"
@@ -50,16 +51,19 @@ const (
 	// Values.
 	ContainsAll Op = "contains_all"
 	ContainsAny Op = "contains_any"
-	// Within and Overlaps are of a field that is a list: each, or one, of its
-	// members is among Values.
-	Within   Op = "within"
-	Overlaps Op = "overlaps"
+	// Within: the field is a list whose members are all among Values.
+	Within Op = "within"
 	// Exists: the field is there and not null.
 	Exists Op = "exists"
 	// Glob: the field is a string that matches the one value, a glob in the syntax
 	// that package pattern normalises to, "/" between segments.
 	Glob Op = "glob"
 )
+
+// Nothing stands among the values of a test for one that was looked up and is
+// missing, null or of a kind that does not compare: it is neither equal to
+// anything nor different from it.
+type Nothing struct{}
 
 // Test compares one field of the row. It passes only if the field is there and of
 // the kind that the comparison needs; a negated one only if it then surely does
@@ -68,15 +72,71 @@ type Test struct {
 	Op      Op
 	Field   Field
 	Negated bool
-	// Values are strings, booleans, json.Number and nil.
+	// Values are strings, booleans, json.Number, nil and Nothing.
 	Values []any
-	// Other is another field of the row, in place of Values.
+	// Other is another field of the row, in place of a single value: its null is
+	// Nothing. Not of ContainsAll, Within, Exists and Glob.
 	Other *Field
 }
 
 func (All) expr()   {}
 func (Any) expr()   {}
 func (*Test) expr() {}
+
+// Fold returns an expression that holds of the same rows, in which an empty All
+// or Any stands only at the top and nothing stands in a list of its own kind.
+func Fold(e Expr) Expr {
+	switch e := e.(type) {
+	case All:
+		out := All{}
+		for _, part := range e {
+			part = Fold(part)
+			if holds, ok := Constant(part); ok && !holds {
+				return part
+			}
+			if inner, ok := part.(All); ok {
+				out = append(out, inner...)
+			} else {
+				out = append(out, part)
+			}
+		}
+		if len(out) == 1 {
+			return out[0]
+		}
+		return out
+	case Any:
+		out := Any{}
+		for _, part := range e {
+			part = Fold(part)
+			if holds, ok := Constant(part); ok && holds {
+				return part
+			}
+			if inner, ok := part.(Any); ok {
+				out = append(out, inner...)
+			} else {
+				out = append(out, part)
+			}
+		}
+		if len(out) == 1 {
+			return out[0]
+		}
+		return out
+	default:
+		return e
+	}
+}
+
+// Constant reports whether e, folded, holds of every row or of none.
+func Constant(e Expr) (holds, ok bool) {
+	switch e := e.(type) {
+	case All:
+		return true, len(e) == 0
+	case Any:
+		return false, len(e) == 0
+	default:
+		return false, false
+	}
+}
 
 // Untranslatable says that a condition cannot be stated about rows.
 type Untranslatable struct {

@@ -106,6 +106,7 @@ func TestIndex_FindsWhatAWalkFinds(t *testing.T) {
 				}
 			}
 			require.ElementsMatch(t, want, x.Candidates(nil, roles, &target), "%+v %v", target, roles)
+			require.ElementsMatch(t, x.Candidates(nil, []int32{0, 1, 2, 3, 4, 5, 6, 7}, &target), x.Reaching(&target), "%+v", target)
 		}
 	}
 }

@@ -19,6 +19,10 @@ type Question struct {
 	Action           string
 	ActionProperties map[string]any
 	Context          map[string]any
+	// SubjectAttributes fill gaps in what is stored of the subject;
+	// SubjectOverrides replace what has the same names.
+	SubjectAttributes map[string]any
+	SubjectOverrides  map[string]any
 }
 
 // Input returns the question as the library reads it, absent members left out.
@@ -36,6 +40,12 @@ func (q *Question) Input() map[string]any {
 	}
 	if q.Context != nil {
 		in["context"] = Attributes(q.Context)
+	}
+	if q.SubjectAttributes != nil {
+		in["subject_attributes"] = Attributes(q.SubjectAttributes)
+	}
+	if q.SubjectOverrides != nil {
+		in["subject_overrides"] = Attributes(q.SubjectOverrides)
 	}
 	return in
 }

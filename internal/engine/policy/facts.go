@@ -53,7 +53,9 @@ type SubjectFacts struct {
 	// Email is empty unless it is verified.
 	Email, Username, ExternalID string
 	IsServiceAccount            bool
-	Attributes                  *Attrs
+	// Attributes are the stored ones. What the question says of the subject goes
+	// over or under them.
+	Attributes *Attrs
 	// Roles are the names of all roles that the subject has, ascending, each once.
 	Roles []string
 }
@@ -84,16 +86,34 @@ type document struct {
 }
 
 func (f *Facts) document() (*document, error) {
-	var parts [3]ast.Object
-	for i, m := range []map[string]any{f.Question.Attributes, f.Question.ActionProperties, f.Question.Context} {
-		attrs, err := NewAttrs(m)
+	none := ast.NewObject()
+	p := parts{none, none, none, none, none}
+	for _, part := range []struct {
+		to   *ast.Object
+		from map[string]any
+	}{
+		{&p.attributes, f.Question.Attributes},
+		{&p.properties, f.Question.ActionProperties},
+		{&p.context, f.Question.Context},
+		{&p.supplied, f.Question.SubjectAttributes},
+		{&p.overrides, f.Question.SubjectOverrides},
+	} {
+		attrs, err := NewAttrs(part.from)
 		if err != nil {
 			return nil, err
 		}
-		parts[i] = attrs.value()
+		if attrs != nil {
+			*part.to = attrs.object
+		}
 	}
-	attributes, properties, context := parts[0], parts[1], parts[2]
-	return &document{f.question(attributes, properties, context), f.lib(attributes, context), properties}, nil
+	return &document{f.question(&p), f.lib(&p), p.properties}, nil
+}
+
+// parts are what a question says, converted; empty where it says nothing.
+type parts struct {
+	attributes, properties, context ast.Object
+	// supplied and overrides are of the subject.
+	supplied, overrides ast.Object
 }
 
 // question is the input of one action.
@@ -109,26 +129,32 @@ func (d *document) library(action string) ast.Value {
 
 // question returns the members of the input but the action, as [Question.Input]
 // has them.
-func (f *Facts) question(attributes, properties, context ast.Object) []pair {
+func (f *Facts) question(p *parts) []pair {
 	resource := []pair{text("type", f.Question.Type)}
 	if f.Question.ID != "" {
 		resource = append(resource, text("id", f.Question.ID))
 	}
 	if f.Question.Attributes != nil {
-		resource = append(resource, member("attributes", attributes))
+		resource = append(resource, member("attributes", p.attributes))
 	}
 	out := []pair{text("user_id", f.Question.UserID), member("resource", ast.NewObject(resource...))}
 	if f.Question.ActionProperties != nil {
-		out = append(out, member("action_properties", properties))
+		out = append(out, member("action_properties", p.properties))
 	}
 	if f.Question.Context != nil {
-		out = append(out, member("context", context))
+		out = append(out, member("context", p.context))
+	}
+	if f.Question.SubjectAttributes != nil {
+		out = append(out, member("subject_attributes", p.supplied))
+	}
+	if f.Question.SubjectOverrides != nil {
+		out = append(out, member("subject_overrides", p.overrides))
 	}
 	return out
 }
 
 // lib returns the members of data.sentinel.lib but the action.
-func (f *Facts) lib(attributes, context ast.Object) []pair {
+func (f *Facts) lib(p *parts) []pair {
 	roles := make([]*ast.Term, len(f.Subject.Roles))
 	for i, name := range f.Subject.Roles {
 		roles[i] = ast.StringTerm(name)
@@ -137,13 +163,13 @@ func (f *Facts) lib(attributes, context ast.Object) []pair {
 		member("subject", ast.NewObject(
 			text("id", f.Subject.ID), text("email", f.Subject.Email), text("username", f.Subject.Username),
 			text("external_id", f.Subject.ExternalID), member("is_service_account", ast.Boolean(f.Subject.IsServiceAccount)),
-			member("attributes", f.Subject.Attributes.value()), member("roles", ast.NewArray(roles...)),
+			member("attributes", over(p.overrides, over(f.Subject.Attributes.value(), p.supplied))), member("roles", ast.NewArray(roles...)),
 		)),
 		member("resource", ast.NewObject(
 			text("id", f.Resource.ID), text("type", f.Question.Type), text("path", f.Resource.Path),
-			member("attributes", over(f.Resource.Attributes.value(), attributes)),
+			member("attributes", over(f.Resource.Attributes.value(), p.attributes)),
 		)),
-		member("context", over(context, ast.NewObject(text("time", f.Now.UTC().Format(time.RFC3339Nano))))),
+		member("context", over(p.context, ast.NewObject(text("time", f.Now.UTC().Format(time.RFC3339Nano))))),
 		member("tenant", ast.NewObject(
 			text("id", f.Tenant.ID), text("code", f.Tenant.Code), text("name", f.Tenant.Name), text("time_zone", f.Tenant.TimeZone),
 		)),

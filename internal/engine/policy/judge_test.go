@@ -42,9 +42,10 @@ func facts(t testing.TB) *policy.Facts {
 	return &policy.Facts{
 		Question: policy.Question{
 			UserID: ada, Type: "vessel", ID: "mv-aurora", Action: "read",
-			Attributes:       map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"},
-			ActionProperties: map[string]any{"amount": json.Number("9007199254740993")},
-			Context:          map[string]any{"ip": "10.0.0.1"},
+			Attributes:        map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"},
+			ActionProperties:  map[string]any{"amount": json.Number("9007199254740993")},
+			Context:           map[string]any{"ip": "10.0.0.1"},
+			SubjectAttributes: map[string]any{"clearance": json.Number("9"), "rank": "mate"}, SubjectOverrides: map[string]any{"team": nil},
 		},
 		Subject: policy.SubjectFacts{
 			ID: ada, Email: "ada@acme.example", Username: "ada", ExternalID: "x1", IsServiceAccount: true,
@@ -209,14 +210,18 @@ obligations contains {"input": input, "lib": {"subject": lib.subject, "resource"
 	seen := got.Obligations[0]
 	require.Equal(t, map[string]any{
 		"user_id": ada, "action": "read",
-		"resource":          map[string]any{"type": "vessel", "id": "mv-aurora", "attributes": map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"}},
-		"action_properties": map[string]any{"amount": json.Number("9007199254740993")},
-		"context":           map[string]any{"ip": "10.0.0.1"},
+		"resource":           map[string]any{"type": "vessel", "id": "mv-aurora", "attributes": map[string]any{"flag": "NO", "deep": map[string]any{"b": "supplied"}, "port": "oslo"}},
+		"action_properties":  map[string]any{"amount": json.Number("9007199254740993")},
+		"context":            map[string]any{"ip": "10.0.0.1"},
+		"subject_attributes": map[string]any{"clearance": json.Number("9"), "rank": "mate"}, "subject_overrides": map[string]any{"team": nil},
 	}, seen["input"])
+	f := facts(t)
+	f.Question.Action = "read"
+	require.Equal(t, f.Question.Input(), seen["input"], "the library reads the same")
 	require.Equal(t, map[string]any{
 		"subject": map[string]any{
 			"id": ada, "email": "ada@acme.example", "username": "ada", "external_id": "x1", "is_service_account": true,
-			"attributes": map[string]any{"clearance": json.Number("3")}, "roles": []any{"inspector", "viewer"},
+			"attributes": map[string]any{"clearance": json.Number("3"), "rank": "mate", "team": nil}, "roles": []any{"inspector", "viewer"},
 		},
 		"resource": map[string]any{
 			"id": "mv-aurora", "type": "vessel", "path": "/fleet/mv-aurora",

@@ -123,7 +123,7 @@ automatic(chain) if {
 }
 
 environment := {
-	"subject": subject.environment,
+	"subject": subject.own_environment,
 	"resource": object.remove(resource.environment, ["supplied"]),
 	"action": {"name": input.action, "properties": {}},
 	"context": {"time": question.now},

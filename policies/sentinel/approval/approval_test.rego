@@ -30,6 +30,8 @@ asked(id) := {
 	"action": "read",
 	"action_properties": {"amount": 1},
 	"context": {"time": "2020-01-01T00:00:00Z", "ip": "10.0.0.1"},
+	"subject_attributes": {"rank": "mate"},
+	"subject_overrides": {"level": 4},
 }
 
 # gates are the ids of the chains that have to be open, when policies name names.
@@ -149,6 +151,7 @@ test_conditions_read_nothing_that_the_caller_says if {
 	not auto({"flag": "NO"})
 	not auto({"context.ip": "10.0.0.1"})
 	not auto({"action.amount": 1})
+	not auto({"subject.attributes.rank": "mate"})
 }
 
 test_conditions_open_only_where_that_is_enabled if {

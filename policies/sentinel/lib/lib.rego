@@ -12,8 +12,11 @@ import data.sentinel.subject as account
 
 # METADATA
 # title: The subject
-# description: The stored account, with the names of all roles that it has. An e-mail address that nobody has confirmed is "".
-subject := object.union(account.environment, {"roles": sort(roles.names(roles.held))})
+# description: >
+#   The stored account, with the names of all roles that it has. An e-mail address
+#   that nobody has confirmed is "". What a caller who may do so says of the
+#   subject fills gaps in the attributes, or replaces them.
+subject := object.union(account.identity, {"attributes": account.known_attributes, "roles": sort(roles.names(roles.held))})
 
 # METADATA
 # title: The resource

@@ -57,3 +57,17 @@ test_missing_members_are_empty if {
 	lib.context == {"time": "2020-01-01T00:00:00Z"} with input as question with data.sentinel_graph as graph
 	lib.subject.roles == [] with input as object.union(question, {"user_id": "u2"}) with data.sentinel_graph as graph
 }
+
+test_what_the_caller_says_of_the_subject if {
+	supplied := {"subject_attributes": {"level": 9, "rank": "mate"}, "subject_overrides": {"team": "red"}}
+	attributes := lib.subject.attributes with input as object.union(asked, supplied) with data.sentinel_graph as graph
+	attributes == {"level": 3, "rank": "mate", "team": "red"}
+}
+
+test_the_caller_says_nothing_but_attributes if {
+	supplied := {"subject_attributes": {"id": "u2", "roles": ["root"]}, "subject_overrides": {"email": "b@acme.example"}}
+	subject := lib.subject with input as object.union(asked, supplied) with data.sentinel_graph as graph
+	subject.id == "u1"
+	subject.email == "a@acme.example"
+	subject.roles == ["one", "two"]
+}

@@ -19,7 +19,7 @@ well_formed if {
 	regex.match(`^[A-Za-z][A-Za-z0-9_.:-]{0,99}$`, input.action)
 	id_well_formed
 	context_time_well_formed
-	every map in [attributes, action_properties, supplied_context] {
+	every map in [attributes, action_properties, supplied_context, subject_attributes, subject_overrides] {
 		is_object(map)
 	}
 }
@@ -55,6 +55,16 @@ attributes := input.resource.attributes
 default action_properties := {}
 
 action_properties := input.action_properties
+
+default subject_attributes := {}
+
+# subject_attributes are what the caller knows of the subject, in gaps of what is
+# stored; subject_overrides are those that replace what is stored.
+subject_attributes := input.subject_attributes
+
+default subject_overrides := {}
+
+subject_overrides := input.subject_overrides
 
 default supplied_context := {}
 

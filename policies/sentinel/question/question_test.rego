@@ -20,6 +20,10 @@ test_not_well_formed if {
 		{"context": {"time": "2026-01-01T00:00:00"}},
 		{"context": {"time": "1500-01-01T00:00:00Z"}},
 		{"action_properties": "x"},
+		{"subject_attributes": "x"},
+		{"subject_attributes": null},
+		{"subject_overrides": ["x"]},
+		{"subject_overrides": false},
 		{"resource": {"type": "Vessel"}},
 		{"resource": {"type": "vessel", "id": "a*"}},
 		{"resource": {"type": "vessel", "id": "a/../b"}},
@@ -37,6 +41,18 @@ test_not_well_formed_with_a_missing_member if {
 	every key in ["user_id", "resource", "action"] {
 		not question.well_formed with input as object.remove(asked, [key])
 	}
+}
+
+test_well_formed_with_words_of_the_subject if {
+	supplied := {"subject_attributes": {"level": 3}, "subject_overrides": {"team": "red"}}
+	question.well_formed with input as object.union(asked, supplied)
+	question.subject_attributes == {"level": 3} with input as object.union(asked, supplied)
+	question.subject_overrides == {"team": "red"} with input as object.union(asked, supplied)
+}
+
+test_no_words_of_the_subject if {
+	question.subject_attributes == {} with input as asked
+	question.subject_overrides == {} with input as asked
 }
 
 test_user_is_canonical if question.user == "u1" with input as asked

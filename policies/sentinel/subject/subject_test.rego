@@ -39,6 +39,7 @@ test_environment if {
 		"external_id": "",
 		"is_service_account": true,
 		"attributes": {"level": 3},
+		"supplied": {},
 	} with input as {"user_id": "u1"}
 		with data.sentinel_graph as graph(account)
 }
@@ -49,4 +50,42 @@ test_environment_without_an_unverified_email if {
 	environment.email == ""
 	environment.username == ""
 	environment.attributes == {}
+}
+
+asserted := {"user_id": "u1", "subject_attributes": {"level": 9, "rank": "mate", "deep": {"b": 2}}, "subject_overrides": {"team": "red", "shift": null}}
+
+about(name) := value if {
+	account := {"attributes": {"level": 3, "team": "blue", "deep": {"a": 1}}}
+	value := data.sentinel.subject[name] with input as asserted with data.sentinel_graph as graph(account)
+}
+
+test_environment_with_the_word_of_the_caller if {
+	about("environment").attributes == {"level": 3, "team": "red", "deep": {"a": 1}, "shift": null}
+	about("environment").supplied == asserted.subject_attributes
+}
+
+test_known_attributes_are_merged_at_the_top if {
+	about("known_attributes") == {"level": 3, "team": "red", "deep": {"a": 1}, "shift": null, "rank": "mate"}
+}
+
+test_own_environment_without_the_word_of_the_caller if {
+	about("own_environment") == {
+		"id": "u1",
+		"email": "",
+		"username": "",
+		"external_id": "",
+		"is_service_account": false,
+		"attributes": {"level": 3, "team": "blue", "deep": {"a": 1}},
+	}
+}
+
+test_an_account_without_attributes_has_those_of_the_caller if {
+	attributes := subject.known_attributes with input as {"user_id": "u1", "subject_attributes": {"level": 9}, "subject_overrides": {"team": "red"}}
+		with data.sentinel_graph as graph({})
+	attributes == {"level": 9, "team": "red"}
+}
+
+test_the_word_of_the_caller_makes_no_account if {
+	not subject.environment with input as object.union(asserted, {"user_id": "u2"}) with data.sentinel_graph as graph({})
+	not subject.known_attributes with input as object.union(asserted, {"user_id": "u2"}) with data.sentinel_graph as graph({})
 }
