@@ -105,6 +105,7 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"POST /imports/{id}/cancel":                              "it ends an import",
 		"POST /imports/{id}/resume":                              "an import goes on with the rights of whoever sent it",
 		"POST /permissions/batch-check":                          "a question",
+		"POST /permissions/explain":                              "a question",
 		"POST /field-definitions/validate":                       "a question",
 		"POST /navigation/customize":                             "what the own menu shows, which decides nothing",
 		"DELETE /navigation/customizations/{item_id}":            "likewise",

@@ -24,6 +24,12 @@ func (e *Engine) Decide(ctx context.Context, q *Question) *Decision {
 // snapshot at one moment.
 func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decision {
 	out := e.answer(ctx, questions, true)
+	e.publish(ctx, out)
+	return out
+}
+
+// publish proves, counts and records answers.
+func (e *Engine) publish(ctx context.Context, out []*Decision) {
 	e.prove(ctx, out)
 	request := identity.RequestFrom(ctx).ID
 	for _, d := range out {
@@ -33,7 +39,6 @@ func (e *Engine) DecideAll(ctx context.Context, questions []*Question) []*Decisi
 			e.cfg.Decisions.Add(d.record(request))
 		}
 	}
-	return out
 }
 
 // Survey is [Engine.DecideAll] for whoever shows less where the answer is no,
@@ -46,6 +51,11 @@ func (e *Engine) Survey(ctx context.Context, questions []*Question) []*Decision 
 
 func (e *Engine) answer(ctx context.Context, questions []*Question, fields bool) []*Decision {
 	v, subject, err := e.read(ctx, questions[0].TenantID, questions[0].UserID)
+	return e.answerBy(ctx, questions, fields, v, subject, err)
+}
+
+// answerBy answers by what was read, or could not be.
+func (e *Engine) answerBy(ctx context.Context, questions []*Question, fields bool, v *view, subject *Subject, err error) []*Decision {
 	if err != nil && !fault.Is(err, fault.NotFoundKind) {
 		e.log.ErrorContext(ctx, "load decision data", "error", err, "tenant_id", questions[0].TenantID)
 	}
@@ -95,6 +105,9 @@ type asking struct {
 	fields bool
 	// engine counts policies that could not be judged, nil for nobody.
 	engine *Engine
+	// node is supposed in place of the registered node that is asked about, nil
+	// for that itself.
+	node *Resource
 }
 
 // decide runs the steps.
@@ -119,7 +132,10 @@ func (d *Decision) decide(ctx context.Context, subject *Subject, a asking) {
 		nodeBuf    [8]uuid.UUID
 		outcomeBuf [4]outcome
 	)
-	x := inquiry{ask: a, d: d, s: s, q: q, subject: subject, node: s.Find(q.Type, q.ID)}
+	x := inquiry{ask: a, d: d, s: s, q: q, subject: subject, node: a.node}
+	if x.node == nil {
+		x.node = s.Find(q.Type, q.ID)
+	}
 	d.held = s.held(direct)
 	x.target = grants.Target{Type: q.Type, ID: q.ID, HasID: q.ID != ""}
 	if x.node != nil {

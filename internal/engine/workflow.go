@@ -12,6 +12,10 @@ import (
 // EveryRole in a list of the roles of a workflow stands for everybody.
 const EveryRole = "*"
 
+// workflowState is what in the context of a question says the state of an
+// instance that is not registered.
+const workflowState = "workflow_state"
+
 // workflow limits what may be done in a state of a node.
 type workflow struct {
 	// stored is the configuration as documents name it.
@@ -106,7 +110,7 @@ func (x *inquiry) workflow() (w *workflow, state string) {
 	if entity == nil || entity.workflow == nil {
 		return nil, ""
 	}
-	state, _ = x.q.Context["workflow_state"].(string)
+	state, _ = x.q.Context[workflowState].(string)
 	return entity.workflow, state
 }
 

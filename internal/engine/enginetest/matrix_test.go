@@ -14,12 +14,15 @@ import (
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func TestMatrix(t *testing.T) {
+	seen := newExplained()
+	t.Cleanup(func() { seen.everyKind(t) })
 	for _, f := range enginetest.Load(t) {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
 			f.World.Write(t, d.DB, "")
 			enginetest.Run(t, f, append(enginetest.Go(t, d.DB, f), enginetest.Rego(t, d.DB, f), enginetest.Agents(t, d.DB, f))...)
+			seen.matrix(t, d.DB, f)
 		})
 	}
 }

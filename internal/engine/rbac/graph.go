@@ -288,3 +288,32 @@ func Parse(key string) (Kind, uuid.UUID) {
 	}
 	return Kind(kind), id
 }
+
+// Paths returns the chains of nodes from one of starts, which are different ones,
+// to target, both ends included, and whether those are all: no more than most are
+// returned.
+func (g *Graph) Paths(starts []int32, target int32, most int) (paths [][]int32, all bool) {
+	all = true
+	var path []int32
+	var walk func(at int32)
+	walk = func(at int32) {
+		if _, leads := slices.BinarySearch(g.reach[at], target); !all || !leads || slices.Contains(path, at) {
+			return
+		}
+		path = append(path, at)
+		defer func() { path = path[:len(path)-1] }()
+		if at == target {
+			if all = len(paths) < most; all {
+				paths = append(paths, slices.Clone(path))
+			}
+			return
+		}
+		for _, n := range g.next[at] {
+			walk(n)
+		}
+	}
+	for _, s := range starts {
+		walk(s)
+	}
+	return paths, all
+}

@@ -33,6 +33,7 @@ type Answer struct {
 	Revision           string                       `json:"revision,omitempty" doc:"A token of the state that the answer holds for."`
 	TTL                *int                         `json:"ttl,omitempty" doc:"Seconds for which the answer may be kept if nothing is written."`
 	Stale              bool                         `json:"stale,omitempty"`
+	Explanation        *engine.Explanation          `json:"explanation,omitempty" doc:"With explain: why."`
 }
 
 func view(caller *asking.Caller, d *engine.Decision) *Answer {

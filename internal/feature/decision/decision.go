@@ -33,6 +33,10 @@ func (s *Service) Register(api *httpapi.Server) {
 		Description: "A refusal is a successful answer: 200 with allowed false. What cannot be evaluated is refused as not_evaluated. With a justification, an answer that needs an approval opens one access request, or names the one that waits.",
 	}, s.check)
 	httpapi.Call(sec, httpapi.Route{
+		Path: "/permissions/explain", Summary: "Why, and what would change it", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
+		Description: "The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.",
+	}, s.explain)
+	httpapi.Call(sec, httpapi.Route{
 		Path: "/permissions/batch-check", Summary: "Many questions about one subject", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
 		Description: "Up to 1,000, answered in order, all at one moment. Each counts as a question.",
 	}, s.batch)
@@ -51,6 +55,7 @@ type CheckIn struct {
 	Body struct {
 		UserID *uuid.UUID `json:"user_id,omitempty" doc:"The subject. Default: the caller."`
 		asking.Check
+		Explain       bool    `json:"explain,omitempty" doc:"The answer carries its explanation, as POST /permissions/explain gives it. Needs execute on api/decisions and read on api/permissions. It counts as ten questions."`
 		Justification *string `json:"justification,omitempty" minLength:"1" maxLength:"4000" doc:"Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only."`
 	}
 }
@@ -69,9 +74,9 @@ func (s *Service) check(ctx context.Context, in *CheckIn) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := s.Engine.Decide(ctx, q)
-	if d.Code == engine.SubjectUnknown && caller.Named {
-		return nil, fault.NotFound("user")
+	d, x, err := s.decide(ctx, caller, q, in.Body.Explain)
+	if err != nil {
+		return nil, err
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", d.Revision)
 	if in.Body.Justification != nil && d.Code == engine.ApprovalRequired && d.RequestID == nil {
@@ -83,7 +88,28 @@ func (s *Service) check(ctx context.Context, in *CheckIn) (*Answer, error) {
 		opened.RequestID = &request
 		d = &opened
 	}
-	return view(caller, d), nil
+	out := view(caller, d)
+	out.Explanation = x
+	return out, nil
+}
+
+// decide answers a question, with its explanation if that is asked for.
+func (s *Service) decide(ctx context.Context, caller *asking.Caller, q *engine.Question, explain bool) (*engine.Decision, *engine.Explanation, error) {
+	if explain {
+		if err := s.mayExplain(ctx, caller); err != nil {
+			return nil, nil, err
+		}
+		x, err := s.explained(ctx, caller, q)
+		if err != nil {
+			return nil, nil, err
+		}
+		return x.Decision(), x, nil
+	}
+	d := s.Engine.Decide(ctx, q)
+	if d.Code == engine.SubjectUnknown && caller.Named {
+		return nil, nil, fault.NotFound("user")
+	}
+	return d, nil, nil
 }
 
 // BatchIn asks many questions about one subject.

@@ -1,0 +1,156 @@
+package condition
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Words says what the value has to be: "at least 3".
+func (w *Want) Words() string { return words(w.Operator, w.Negated, w.Operands) }
+
+// Failure says in words by which comparisons conditions do not hold, each as
+// "subject.attributes.clearance is 2, wanted at least 3". Empty if they hold.
+func (j *Judged) Failure() string {
+	var out []string
+	j.failures(False, &out)
+	const most = 3
+	if len(out) > most {
+		out = append(out[:most], fmt.Sprintf("and %d more", len(out)-most))
+	}
+	return strings.Join(out, "; ")
+}
+
+// failures collects the comparisons that decide, with what each would have to be
+// for the whole to be other than it is. held is what the whole may not be.
+func (j *Judged) failures(is Truth, out *[]string) {
+	if !j.Decides {
+		return
+	}
+	switch j.Operator {
+	case "all_of", "any_of":
+		for _, part := range j.Parts {
+			part.failures(is, out)
+		}
+	case "not":
+		j.Parts[0].failures(is.Not(), out)
+	default:
+		*out = append(*out, fmt.Sprintf("%s %s, wanted %s", j.Path, found(j.Found), words(j.Operator, is == True, j.Wanted)))
+	}
+}
+
+// Facts says in words on which comparisons the whole rests, each as
+// "subject.attributes.clearance is 2".
+func (j *Judged) Facts() string {
+	var out []string
+	j.facts(&out)
+	return strings.Join(out[:min(len(out), 3)], "; ")
+}
+
+func (j *Judged) facts(out *[]string) {
+	if !j.Decides {
+		return
+	}
+	for _, part := range j.Parts {
+		part.facts(out)
+	}
+	if j.Found != nil {
+		*out = append(*out, j.Path+" "+found(j.Found))
+	}
+}
+
+func found(v *Value) string {
+	switch {
+	case v == nil || v.Kind == "missing":
+		return "is missing"
+	case v.Hidden:
+		return "has a value that you may not see"
+	default:
+		return "is " + v.Say()
+	}
+}
+
+// Say is the value in words, cut if it is long.
+func (v Value) Say() string {
+	const most = 80
+	switch {
+	case v.Hidden:
+		return "a value that you may not see"
+	case v.Kind == "missing":
+		return "what is missing at " + v.Ref
+	}
+	raw, err := json.Marshal(v.Value)
+	text := []rune(strings.Trim(string(raw), `"`))
+	if err != nil || len(text) == 0 {
+		return "empty"
+	}
+	if len(text) > most || v.Cut {
+		return string(text[:min(len(text), most)]) + "..."
+	}
+	return string(text)
+}
+
+func words(operator string, negated bool, operands []Value) string {
+	list := make([]string, len(operands))
+	for i, v := range operands {
+		list[i] = v.Say()
+	}
+	one, all := "", strings.Join(list, ", ")
+	if len(list) > 0 {
+		one = list[0]
+	}
+	if len(operands) == 1 && !operands[0].Hidden && operands[0].Kind == "list" {
+		all = strings.Trim(one, "[]")
+	}
+	opposite := map[string]string{"eq": "ne", "ne": "eq", "in": "nin", "nin": "in", "gt": "lte", "lte": "gt", "gte": "lt", "lt": "gte"}
+	if negated && opposite[operator] != "" {
+		operator, negated = opposite[operator], false
+	}
+	not := ""
+	if negated {
+		not = "not "
+	}
+	switch operator {
+	case "eq":
+		return one
+	case "ne":
+		return "other than " + one
+	case "in":
+		return "one of " + all
+	case "nin":
+		return "none of " + all
+	case "gt":
+		return "more than " + one
+	case "gte":
+		return "at least " + one
+	case "lt":
+		return "less than " + one
+	case "lte":
+		return "at most " + one
+	case "between":
+		return not + "between " + strings.Join(list, " and ")
+	case "weekday":
+		return not + "a day of " + all
+	case "prefix":
+		return not + "beginning with " + one
+	case "suffix":
+		return not + "ending with " + one
+	case "contains":
+		return not + "containing " + one
+	case "contains_all":
+		return not + "containing all of " + all
+	case "contains_any":
+		return not + "containing one of " + all
+	case "cidr":
+		return not + "an address within " + all
+	case "matches":
+		return not + "matching " + one
+	case "exists":
+		if (one == "true") != negated {
+			return "any value"
+		}
+		return "none"
+	default:
+		return "what cannot be said"
+	}
+}
