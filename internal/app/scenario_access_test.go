@@ -191,7 +191,7 @@ func examples() map[string]example {
 	}
 	for _, section := range []map[string]example{
 		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
-		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
+		navigationExamples(), requestExamples(), resourceExamples(), simulateExamples(), webhookExamples(),
 	} {
 		maps.Copy(all, section)
 	}

@@ -10,7 +10,9 @@ import (
 	"github.com/sentinel-access/sentinel/models"
 )
 
-// Rows are the stored rows of one tenant that make its graph.
+// Rows are the stored rows that make the graph of a tenant: its own, and the roles
+// and permissions of the tenants whose roles it can use. Inactive ones count for
+// nothing.
 type Rows struct {
 	Roles           []models.Role
 	Groups          []models.Group
@@ -24,9 +26,9 @@ type Rows struct {
 	Policies *policy.Modules
 }
 
-// NewSnapshot makes the graph of a tenant without a database, of the tenant's
-// own rows alone: for simulations and tests. It does not check what the
-// database would refuse, cycles for one.
+// NewSnapshot makes the graph of a tenant of rows, without a database: for
+// simulations and tests. It does not check what the database would refuse, cycles
+// for one.
 func NewSnapshot(tenant Tenant, rows *Rows) (*Snapshot, error) {
 	l := &loader{snap: &Snapshot{Tenant: tenant}}
 	for i := range rows.Roles {
@@ -43,7 +45,7 @@ func NewSnapshot(tenant Tenant, rows *Rows) (*Snapshot, error) {
 	if l.snap.Graph, err = rbac.Build(l.nodes, rows.rules(tenant.ID)); err != nil {
 		return nil, fmt.Errorf("build tenant %s: %w", tenant.ID, err)
 	}
-	if err := l.compile(rows.owned(), false); err != nil {
+	if err := l.compile(rows.owned()); err != nil {
 		return nil, fmt.Errorf("build tenant %s: %w", tenant.ID, err)
 	}
 	if err := l.plant(rows.Resources); err != nil {
@@ -62,30 +64,37 @@ func NewSnapshot(tenant Tenant, rows *Rows) (*Snapshot, error) {
 // rules are Casbin's grouping rules of the rows.
 func (r *Rows) rules(tenant uuid.UUID) [][]string {
 	var out [][]string
-	add := func(member, parent string) { out = append(out, []string{member, parent, tenant.String()}) }
+	add := func(member, parent string, domain uuid.UUID) {
+		out = append(out, []string{member, parent, domain.String()})
+	}
 	for i := range r.Roles {
 		if parent := r.Roles[i].ParentRoleID; parent != nil {
-			add(rbac.Role(r.Roles[i].ID), rbac.Role(*parent))
+			add(rbac.Role(r.Roles[i].ID), rbac.Role(*parent), r.Roles[i].TenantID)
 		}
 	}
 	for i := range r.Groups {
 		if parent := r.Groups[i].ParentGroupID; parent != nil {
-			add(rbac.Group(r.Groups[i].ID), rbac.Group(*parent))
+			add(rbac.Group(r.Groups[i].ID), rbac.Group(*parent), tenant)
 		}
 	}
 	for i := range r.GroupRoles {
-		add(rbac.Group(r.GroupRoles[i].GroupID), rbac.Role(r.GroupRoles[i].RoleID))
+		add(rbac.Group(r.GroupRoles[i].GroupID), rbac.Role(r.GroupRoles[i].RoleID), tenant)
 	}
 	return out
 }
 
 // owned pairs the active permissions with their roles, permission by permission.
 func (r *Rows) owned() []ownedPermission {
+	owners := make(map[uuid.UUID][]uuid.UUID, len(r.Permissions))
+	for i := range r.RolePermissions {
+		p := &r.RolePermissions[i]
+		owners[p.PermissionID] = append(owners[p.PermissionID], p.RoleID)
+	}
 	var out []ownedPermission
 	for i := range r.Permissions {
-		for j := range r.RolePermissions {
-			if r.Permissions[i].IsActive && r.RolePermissions[j].PermissionID == r.Permissions[i].ID {
-				out = append(out, ownedPermission{Permission: r.Permissions[i], RoleID: r.RolePermissions[j].RoleID})
+		if p := &r.Permissions[i]; p.IsActive {
+			for _, role := range owners[p.ID] {
+				out = append(out, ownedPermission{Permission: *p, RoleID: role})
 			}
 		}
 	}

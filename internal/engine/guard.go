@@ -53,14 +53,21 @@ func (l *loader) guard(rows []models.ApprovalChain) error {
 
 // fields reads the active field definitions: the platform's and the tenant's.
 func (l *loader) fields() error {
-	var rows []models.FieldDefinition
-	err := l.tx.Select("entity_type", "field_name", "field_type", "default_visibility", "is_active").
-		Where("(tenant_id = ? OR tenant_id IS NULL) AND is_active", l.snap.Tenant.ID).Find(&rows).Error
+	rows, err := l.readFields()
 	if err != nil {
-		return fmt.Errorf("field definitions: %w", err)
+		return err
 	}
 	l.define(rows)
 	return nil
+}
+
+func (l *loader) readFields() (rows []models.FieldDefinition, err error) {
+	err = l.tx.Select("entity_type", "field_name", "field_type", "default_visibility", "is_active").
+		Where("(tenant_id = ? OR tenant_id IS NULL) AND is_active", l.snap.Tenant.ID).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("field definitions: %w", err)
+	}
+	return rows, nil
 }
 
 // define takes the definitions down, in the order of tiers and names.

@@ -226,7 +226,7 @@ ORDER BY p.id, rp.role_id`, id).Scan(&rows).Error
 		if err != nil {
 			return fmt.Errorf("permissions: %w", err)
 		}
-		if err := l.compile(rows, id != l.snap.Tenant.ID); err != nil {
+		if err := l.compile(rows); err != nil {
 			return err
 		}
 	}
@@ -235,12 +235,12 @@ ORDER BY p.id, rp.role_id`, id).Scan(&rows).Error
 
 // compile turns rows, ordered by permission, into grants. A permission on a
 // node means the tree of its own tenant and is never inherited.
-func (l *loader) compile(rows []ownedPermission, inherited bool) error {
+func (l *loader) compile(rows []ownedPermission) error {
 	var last *grants.Grant
 	for i := range rows {
 		r := &rows[i]
 		owner, ok := l.snap.Graph.Index(rbac.Role(r.RoleID))
-		if !ok || inherited && r.ResourceID != nil {
+		if !ok || r.TenantID != l.snap.Tenant.ID && r.ResourceID != nil {
 			continue
 		}
 		if last == nil || last.ID != r.ID {

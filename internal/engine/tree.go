@@ -10,12 +10,22 @@ import (
 	"github.com/sentinel-access/sentinel/models"
 )
 
-// tree reads the nodes by pgx and not by GORM, and decodes attributes only where
-// there are any, since a tree may be a hundred thousand nodes and every write to
-// one of them reads it again.
+// tree reads the nodes and makes the tree of them.
 func (l *loader) tree() error {
-	if err := l.tx.Act(l.snap.Tenant.ID); err != nil {
+	nodes, err := l.readNodes()
+	if err != nil {
 		return err
+	}
+	return l.plant(nodes)
+}
+
+// readNodes reads the nodes by pgx and not by GORM, and decodes attributes only
+// where there are any, since a tree may be a hundred thousand nodes and every
+// write to one of them reads it again. Of workflows it reads those that are
+// enabled.
+func (l *loader) readNodes() ([]models.Resource, error) {
+	if err := l.tx.Act(l.snap.Tenant.ID); err != nil {
+		return nil, err
 	}
 	rows, err := l.tx.Pgx.Query(l.tx.Statement.Context, `
 SELECT id, type, code, parent_id, path, NULLIF(attributes, '{}')::text, is_active, workflow_enabled,
@@ -23,7 +33,7 @@ SELECT id, type, code, parent_id, path, NULLIF(attributes, '{}')::text, is_activ
 FROM sentinel.resources
 WHERE tenant_id = $1`, l.snap.Tenant.ID)
 	if err != nil {
-		return fmt.Errorf("resources: %w", err)
+		return nil, fmt.Errorf("resources: %w", err)
 	}
 	var nodes []models.Resource
 	var (
@@ -46,9 +56,9 @@ WHERE tenant_id = $1`, l.snap.Tenant.ID)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("resources: %w", err)
+		return nil, fmt.Errorf("resources: %w", err)
 	}
-	return l.plant(nodes)
+	return nodes, nil
 }
 
 // plant makes the tree of rows.

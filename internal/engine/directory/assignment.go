@@ -36,10 +36,16 @@ func AssignableRoles(w *change.Write, ids []uuid.UUID, path string) (map[uuid.UU
 var assignmentRefusals = crud.Refusals{
 	"user_roles_role_tenant":              {Path: "role_id", Message: "This role cannot be assigned in this tenant."},
 	"group_roles_role_tenant":             {Path: "role_ids", Message: "This role cannot be assigned in this tenant."},
-	"user_roles_super_admin_in_platform":  {Path: "role_id", Message: "super_admin can be assigned to users of the platform's tenant only."},
-	"group_roles_super_admin_in_platform": {Path: "role_ids", Message: "super_admin can be assigned to users of the platform's tenant only."},
+	"user_roles_super_admin_in_platform":  {Path: "role_id", Message: onlyInPlatform},
+	"group_roles_super_admin_in_platform": {Path: "role_ids", Message: onlyInPlatform},
 	"user_roles_validity_ordered":         {Path: "expires_at", Message: "The assignment would end before it begins."},
 }
+
+const onlyInPlatform = "super_admin can be assigned to users of the platform's tenant only."
+
+// OnlyInPlatform refuses super_admin in any other tenant, at the member that names
+// it.
+func OnlyInPlatform(path string) error { return fault.Conflict(path, "%s", onlyInPlatform) }
 
 // RefusedRole says in the caller's words why the database refused an assignment.
 func RefusedRole(err error) error { return assignmentRefusals.Refused(err) }

@@ -158,17 +158,24 @@ func (in *PermissionInput) Apply(m *models.Permission) {
 	m.FieldPermissions = storedFields(in.FieldPermissions)
 }
 
-// CheckNode refuses a resource_id that is not a node of the tenant, or is of
-// another type than the permission says; and a path that names a node by its id,
-// since patterns see its code.
+// CheckNode is [PermissionInput.CheckResource] inside a write.
 func (in *PermissionInput) CheckNode(w *change.Write, tenant uuid.UUID, prefix string) error {
+	return in.CheckResource(func(id uuid.UUID) (*models.Resource, error) {
+		return crud.One[models.Resource](w.Tx, tenant, id, "resource")
+	}, prefix)
+}
+
+// CheckResource refuses a resource_id that is not a node of the tenant, or is of
+// another type than the permission says; and a path that names a node by its id,
+// since patterns see its code. find looks a node of the tenant up.
+func (in *PermissionInput) CheckResource(find func(id uuid.UUID) (*models.Resource, error), prefix string) error {
 	if in.ResourceID == nil {
 		_, glob, _ := strings.Cut(in.ResourcePath, "/")
 		id, err := uuid.Parse(glob)
 		if err != nil {
 			return nil //nolint:nilerr // no id, no node
 		}
-		node, err := crud.One[models.Resource](w.Tx, tenant, id, "resource")
+		node, err := find(id)
 		switch {
 		case fault.Is(err, fault.NotFoundKind):
 			return nil
@@ -177,7 +184,7 @@ func (in *PermissionInput) CheckNode(w *change.Write, tenant uuid.UUID, prefix s
 		}
 		return err
 	}
-	node, err := crud.One[models.Resource](w.Tx, tenant, *in.ResourceID, "resource")
+	node, err := find(*in.ResourceID)
 	if err != nil {
 		return err
 	}

@@ -6,16 +6,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/engine/change"
+	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
 // Room returns how many accounts may become active yet. limited is false in a
-// tenant whose settings have no max_users. It is asked inside a granting write,
-// so that no other makes an account meanwhile. Service accounts count like
+// tenant whose settings have no max_users. Whoever writes asks it inside a granting
+// write, so that no other makes an account meanwhile. Service accounts count like
 // people.
-func Room(w *change.Write, tenant uuid.UUID) (left int64, limited bool, err error) {
+func Room(tx *db.Tx, tenant uuid.UUID) (left int64, limited bool, err error) {
 	var most *int64
-	err = w.Raw(`
+	err = tx.Raw(`
 SELECT CASE WHEN jsonb_typeof(settings->'max_users') = 'number' THEN CAST(trunc(CAST(settings->>'max_users' AS numeric)) AS bigint) END
 FROM sentinel.tenants
 WHERE id = ?`, tenant).Scan(&most).Error
@@ -26,7 +27,7 @@ WHERE id = ?`, tenant).Scan(&most).Error
 		return 0, false, nil
 	}
 	var active int64
-	err = w.Raw("SELECT count(*) FROM sentinel.users WHERE tenant_id = ? AND is_active", tenant).Scan(&active).Error
+	err = tx.Raw("SELECT count(*) FROM sentinel.users WHERE tenant_id = ? AND is_active", tenant).Scan(&active).Error
 	if err != nil {
 		return 0, false, fmt.Errorf("count accounts: %w", err)
 	}
@@ -40,7 +41,7 @@ func Full() error {
 
 // HasRoom refuses one more active account where the limit is reached.
 func HasRoom(w *change.Write, tenant uuid.UUID) error {
-	left, limited, err := Room(w, tenant)
+	left, limited, err := Room(w.Tx, tenant)
 	if err != nil {
 		return err
 	}

@@ -200,7 +200,7 @@ func (j *Judge) Check(tx *db.Tx, now time.Time, c Change) error {
 	if err != nil {
 		return err
 	}
-	if err := shallow(after); err != nil {
+	if err := after.CheckDepth(); err != nil {
 		return err
 	}
 	if err := j.below(tx, after, c); err != nil {

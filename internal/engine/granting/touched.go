@@ -9,7 +9,6 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
-	"github.com/sentinel-access/sentinel/internal/platform/fault"
 )
 
 // touched returns every account of the tenant that the change reaches: those
@@ -101,17 +100,9 @@ AND role_id = ANY(CAST(@roles AS uuid[]))`,
 		if err != nil {
 			return err
 		}
-		if err := shallow(s); err != nil {
+		if err := s.CheckDepth(); err != nil {
 			return err
 		}
 	}
 	return tx.Act(j.tenant)
-}
-
-// shallow refuses a graph with a path that would be cut off.
-func shallow(s *engine.Snapshot) error {
-	if depth := s.Graph.Depth(); depth > rbac.MaxDepth {
-		return fault.Conflict("", "The path from a group to an inherited role would be %d steps long; at most %d are possible. Shorten the chain of parents.", depth, rbac.MaxDepth)
-	}
-	return nil
 }

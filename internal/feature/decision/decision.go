@@ -44,6 +44,7 @@ func (s *Service) Register(api *httpapi.Server) {
 		Path: "/field-permissions", Summary: "Which fields may this subject see and change?", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
 		Description: "Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.",
 	}, s.fields)
+	s.registerSimulation(sec)
 	httpapi.List(sec, httpapi.Route{
 		Path: "/users/{id}/permissions", Summary: "What a user may do", Access: httpapi.Authenticated("one's own; another's needs read on api/users"), Errors: []int{403, 404},
 		Description: "Every permission of every role the user has now, with the path by which they have it: what the checks decide by. An account that is inactive or locked has none.",

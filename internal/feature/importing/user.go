@@ -292,7 +292,7 @@ func (p *userPlan) judge() error {
 
 // keepToLimit takes out whom the tenant has no room for.
 func (p *userPlan) keepToLimit() error {
-	left, limited, err := directory.Room(p.w, p.tenant)
+	left, limited, err := directory.Room(p.w.Tx, p.tenant)
 	if err != nil || !limited {
 		return err
 	}

@@ -277,7 +277,7 @@ func (b *batch) keepToLimit() error {
 	if b.in.Body.Operation != Activate {
 		return nil
 	}
-	left, limited, err := directory.Room(b.w, b.tenant)
+	left, limited, err := directory.Room(b.w.Tx, b.tenant)
 	if err != nil || !limited {
 		return err
 	}

@@ -1,4 +1,4 @@
-package permission
+package directory_test
 
 import (
 	"encoding/json"
@@ -7,11 +7,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/platform/httpapi"
 	"github.com/sentinel-access/sentinel/models"
 )
 
-func TestUpdate_MergesTheMembersGiven(t *testing.T) {
+func TestPermissionPatch_MergesTheMembersGiven(t *testing.T) {
 	t.Parallel()
 	path, node := "vessel/*", uuid.New()
 	stored := &models.Permission{
@@ -19,9 +20,9 @@ func TestUpdate_MergesTheMembersGiven(t *testing.T) {
 		Conditions: models.JSON(`{"a":1.50}`),
 	}
 	merge := func(body string) string {
-		var in UpdateIn
-		require.NoError(t, json.Unmarshal([]byte(body), &in.Body))
-		out, err := in.merged(stored)
+		var patch directory.PermissionPatch
+		require.NoError(t, json.Unmarshal([]byte(body), &patch))
+		out, err := patch.Over(stored)
 		require.NoError(t, err)
 		raw, err := json.Marshal(out)
 		require.NoError(t, err)
@@ -34,9 +35,8 @@ func TestUpdate_MergesTheMembersGiven(t *testing.T) {
 	require.JSONEq(t, `{"name":"Write","resource_type":"app","resource_id":"`+node.String()+`","actions":["write","read"],"effect":"allow","conditions":{"b":[1]}}`,
 		merge(`{"name":"Write","resource_type":"app","resource_id":"`+node.String()+`","resource_path":null,"actions":["write","read"],"effect":"allow","conditions":{"b":[1]}}`))
 
-	in := UpdateIn{}
-	in.Body.ResourceID = httpapi.Some(node)
-	out, err := in.merged(stored)
+	patch := directory.PermissionPatch{ResourceID: httpapi.Some(node)}
+	out, err := patch.Over(stored)
 	require.NoError(t, err)
 	fields := out.Validate("")
 	require.Len(t, fields, 1, "the whole is checked, not the part: it is about two things now")
