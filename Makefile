@@ -33,8 +33,9 @@ race: prepare ## Run all tests under the race detector
 	$(GO) test -race -timeout 20m $(PACKAGES)
 	$(CLIENT) test -race -timeout 10m ./...
 
-soak: prepare ## Ask the evaluators about random tenants until SOAK_QUESTIONS (1000000) are asked
+soak: prepare ## Ask the evaluators about random tenants until SOAK_QUESTIONS (1000000) are asked and SOAK_FILTERS (100000) made
 	SOAK_QUESTIONS=$${SOAK_QUESTIONS:-1000000} $(GO) test -count=1 -timeout 24h -v -run 'TestDecide_EngineAndRegoAgree' ./internal/engine/enginetest
+	SOAK_FILTERS=$${SOAK_FILTERS:-100000} $(GO) test -count=1 -timeout 24h -v -run 'TestFilter_SelectsWhatDecideAllows' ./internal/engine/enginetest
 
 lint: client-check ## Run golangci-lint, check the formatting of Go and Rego and what is generated
 	$(LINT) run

@@ -192,6 +192,8 @@ func examples() map[string]example {
 	for _, section := range []map[string]example{
 		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
 		navigationExamples(), requestExamples(), resourceExamples(), simulateExamples(), webhookExamples(),
+		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
+		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
 	} {
 		maps.Copy(all, section)
 	}

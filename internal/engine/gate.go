@@ -98,13 +98,20 @@ func (x *inquiry) opens(o *outcome, c *approval.Chain) bool {
 func (x *inquiry) request(c *approval.Chain, action string, approved bool) *Request {
 	for i := range x.subject.Requests {
 		r := &x.subject.Requests[i]
-		if r.Approved == approved && r.Chain == c.ID && (r.Action == action || r.Action == grants.AnyAction) && x.isAbout(r) &&
-			(!approved || r.ExpiresAt == nil || x.d.now.Before(*r.ExpiresAt)) {
+		if r.Approved == approved && r.isFor(c, action) && x.isAbout(r) && (!approved || r.stands(x.d.now)) {
 			return r
 		}
 	}
 	return nil
 }
+
+// isFor reports whether a request is for a chain and an action.
+func (r *Request) isFor(c *approval.Chain, action string) bool {
+	return r.Chain == c.ID && (r.Action == action || r.Action == grants.AnyAction)
+}
+
+// stands reports whether what was approved has not ended.
+func (r *Request) stands(now time.Time) bool { return r.ExpiresAt == nil || now.Before(*r.ExpiresAt) }
 
 // isAbout reports whether a request names exactly what is asked about.
 func (x *inquiry) isAbout(r *Request) bool {
@@ -124,6 +131,14 @@ func (x *inquiry) approvesItself(c *approval.Chain, action string) bool {
 	if c.Auto == nil || !x.s.Tenant.AutoApprove {
 		return false
 	}
+	if c.Auto.ReadsClock() {
+		x.d.TTL = 0
+	}
+	return c.Auto.Eval(x.storedEnvironment(action)) == condition.True
+}
+
+// storedEnvironment is what the conditions of chains may read.
+func (x *inquiry) storedEnvironment(action string) *condition.Env {
 	if x.autoEnv == nil {
 		stored := *x.environment(x.q.Action)
 		stored.Subject.Attributes, stored.Subject.Supplied = x.subject.Attributes, nil
@@ -133,10 +148,7 @@ func (x *inquiry) approvesItself(c *approval.Chain, action string) bool {
 		x.autoEnv = &stored
 	}
 	x.autoEnv.Action.Name = action
-	if c.Auto.ReadsClock() {
-		x.d.TTL = 0
-	}
-	return c.Auto.Eval(x.autoEnv) == condition.True
+	return x.autoEnv
 }
 
 // nextEnd returns the earlier of next, zero for none, and the next end of what

@@ -14,6 +14,8 @@ type field struct {
 	name, tier string
 	// ceiling is what holds where no permission names the field.
 	ceiling string
+	// dataType is of its values, and place where rows hold it.
+	dataType, place string
 }
 
 // chains reads the active approval chains that guard resources.
@@ -75,7 +77,9 @@ func (l *loader) define(rows []models.FieldDefinition) {
 	l.snap.fields = map[string][]field{}
 	for i := range rows {
 		if r := &rows[i]; r.IsActive {
-			l.snap.fields[r.EntityType] = append(l.snap.fields[r.EntityType], field{name: r.FieldName, tier: r.FieldType, ceiling: r.DefaultVisibility})
+			l.snap.fields[r.EntityType] = append(l.snap.fields[r.EntityType], field{
+				name: r.FieldName, tier: r.FieldType, ceiling: r.DefaultVisibility, dataType: r.DataType, place: FieldPlace(r),
+			})
 		}
 	}
 	for _, list := range l.snap.fields {

@@ -143,21 +143,10 @@ func (in *FieldSpec) storage() string {
 
 // DefaultStoragePath is where a field that is not core is stored unless it says
 // otherwise: where conditions look for an attribute of that name.
-func DefaultStoragePath(fieldName string) string { return "attributes." + fieldName }
+func DefaultStoragePath(fieldName string) string { return engine.DefaultStoragePath(fieldName) }
 
 // FieldPlace is where a record holds a field: the column, or the path with dots.
-func FieldPlace(m *models.FieldDefinition) string {
-	switch {
-	case m.StorageColumn != nil:
-		return *m.StorageColumn
-	case m.StoragePath != nil:
-		return *m.StoragePath
-	case m.FieldType == CoreField:
-		return m.FieldName
-	default:
-		return DefaultStoragePath(m.FieldName)
-	}
-}
+func FieldPlace(m *models.FieldDefinition) string { return engine.FieldPlace(m) }
 
 // FieldGain says by what of a write somebody could see, change or select more
 // than before, "" if by nothing. before is nil for a new definition, after for

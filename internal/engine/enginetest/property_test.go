@@ -136,7 +136,7 @@ type world struct {
 // id is the next of a row, the same in every run.
 func (x *world) id() uuid.UUID {
 	x.n++
-	id := uuid.UUID{15: x.n}
+	id := uuid.UUID{0: 0xab, 15: x.n}
 	binary.BigEndian.PutUint32(id[4:], x.nth)
 	return id
 }
@@ -349,7 +349,8 @@ func conditions() []string {
 		`{"any_of": [{"a": "x"}, {"b": {"contains": "x"}}]}`, `{"all_of": [{"a": {"nin": ["x"]}}, {"not": {"b": 1}}]}`,
 		`{"context.ip": {"cidr": "10.0.0.0/8"}}`, `{"time_range": ["22:00", "09:00"]}`, `{"context.time": {"weekday": ["mon"]}}`,
 		`{"subject.email": {"suffix": "acme.example"}}`, `{"subject.is_service_account": false, "resource.path": {"exists": true}}`,
-		`{"resource.id": {"in": ["a", "b"]}, "action.name": "read"}`, `{"tenant.code": "ACME", "resource.type": {"prefix": "p"}}`,
+		`{"resource.id": {"in": ["a", "b"]}, "action.name": "read"}`, `{"a": {"matches": "^x"}}`, `{"resource.id": {"ref": "resource.attributes.b"}}`,
+		`{"any_of": [{"subject.attributes.b": {"exists": true}}, {"resource.id": {"prefix": "a"}, "b": {"exists": false}}]}`, `{"tenant.code": "ACME", "resource.type": {"prefix": "p"}}`,
 	}
 }
 

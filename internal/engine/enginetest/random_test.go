@@ -39,11 +39,20 @@ func (x *world) fields() {
 		for i, name := range fieldNames()[:rapid.IntRange(0, 3).Draw(x.T, "fields")] {
 			x.rows.Fields = append(x.rows.Fields, models.FieldDefinition{
 				EntityType: typ, FieldName: name, FieldType: []string{"core", "platform_dynamic", "tenant_specific"}[i],
-				DefaultVisibility: sample(x, "default", []string{"read", "write", "hidden"}), IsActive: x.mostly("field active"),
+				DataType: "string", DefaultVisibility: sample(x, "default", []string{"read", "write", "hidden"}), IsActive: x.mostly("field active"),
+			})
+		}
+		if rapid.Bool().Draw(x.T, "b in a column") {
+			column := bColumn
+			x.rows.Fields = append(x.rows.Fields, models.FieldDefinition{
+				EntityType: typ, FieldName: "b", FieldType: "core", DataType: "string", StorageColumn: &column, DefaultVisibility: "read", IsActive: x.mostly("b active"),
 			})
 		}
 	}
 }
+
+// bColumn is where rows hold b, if the type has a definition of it.
+const bColumn = "b_column"
 
 func fieldNames() []string { return []string{"f", "g", "h"} }
 
@@ -143,7 +152,15 @@ restrict_fields contains {"field": ` + attributes + `.b} if input.action == "cre
 
 obligations contains {"context": data.sentinel.lib.context, "asked": object.get(input, "context", null)}`}
 	everyone := enginetest.Policy{Name: "person", Rego: `obligations contains {"subject": data.sentinel.lib.subject, "action": data.sentinel.lib.action}`}
+	alike := enginetest.Policy{Name: "alike", Actions: []string{"read", "update"}, Rego: `deny contains {"reason": "robots"} if data.sentinel.lib.subject.is_service_account
+
+require_approval contains {"chain": "chain-0"} if data.sentinel.lib.subject.attributes.a == "x"
+
+allow contains 1 if data.sentinel.lib.subject.attributes.b == "x"
+
+obligations contains {"type": "log", "of": input.resource.type}`}
 	return [][]enginetest.Policy{
+		{alike},
 		{deny},
 		{stored},
 		{duties},

@@ -33,6 +33,8 @@ func (b *builder) columnTest(t *Test, s *scalar, v *values) (string, error) {
 	switch t.Op {
 	case Eq:
 		return b.columnEqual(t, s, v)
+	case EqFold:
+		return b.columnFold(t, s, v.texts[kindString]), nil
 	case Lt, Lte, Gt, Gte:
 		return b.columnOrder(t, s, v), nil
 	case Exists:
@@ -98,6 +100,22 @@ func (b *builder) columnEqual(t *Test, s *scalar, v *values) (string, error) {
 		return and(sql, inRange(s.col)), nil
 	default:
 		return sql, nil
+	}
+}
+
+// columnFold is equality of the id with one of texts in small letters, in whatever
+// letters it is. No index serves it.
+func (b *builder) columnFold(t *Test, s *scalar, texts []string) string {
+	folded := "lower(" + s.col + `::text COLLATE "C")`
+	switch {
+	case !s.id || len(texts) == 0 && !t.Negated:
+		return sqlFalse
+	case len(texts) == 0:
+		return s.exists(false)
+	case t.Negated:
+		return b.oneOf(folded, "<>", texts, "text")
+	default:
+		return b.oneOf(folded, "=", texts, "text")
 	}
 }
 

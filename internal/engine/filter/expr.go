@@ -55,6 +55,10 @@ const (
 	Within Op = "within"
 	// Exists: the field is there and not null.
 	Exists Op = "exists"
+	// EqFold is of the id only: equal to one of Values, which are texts in small
+	// letters, whatever letters the id has. Only A to Z and a to z are taken for
+	// the same.
+	EqFold Op = "eq_fold"
 	// Glob: the field is a string that matches the one value, a glob in the syntax
 	// that package pattern normalises to, "/" between segments.
 	Glob Op = "glob"

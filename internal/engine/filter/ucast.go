@@ -3,6 +3,7 @@ package filter
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -108,6 +109,8 @@ func (u *ucast) test(t *Test) (Expr, error) {
 	switch t.Op {
 	case Eq:
 		return u.equal(t, v)
+	case EqFold:
+		return u.fold(t, texts), nil
 	case Lt, Lte, Gt, Gte:
 		return u.order(t, v), nil
 	case Exists:
@@ -153,6 +156,28 @@ func (u *ucast) equal(t *Test, v *values) (Expr, error) {
 		return All{u.there(t.Field), u.field(t.Field, "ne", list[0])}, nil
 	default:
 		return All{u.there(t.Field), u.field(t.Field, "nin", list)}, nil
+	}
+}
+
+// fold is equality of the id with one of texts, written in small letters or in
+// capitals: UCAST has no word for letters of both sorts.
+func (u *ucast) fold(t *Test, texts []string) Expr {
+	var list []any
+	for _, text := range texts {
+		list = append(list, text)
+		if upper := strings.ToUpper(text); upper != text {
+			list = append(list, upper)
+		}
+	}
+	switch {
+	case len(list) == 0 && t.Negated:
+		return u.there(t.Field)
+	case len(list) == 0:
+		return Any{}
+	case t.Negated:
+		return All{u.there(t.Field), u.field(t.Field, "nin", list)}
+	default:
+		return u.field(t.Field, "in", list)
 	}
 }
 

@@ -202,6 +202,31 @@ func (x *Index) Candidates(dst []*Grant, roles []int32, t *Target) []*Grant {
 	return dst
 }
 
+// OfType appends to dst the permissions of roles that match some instance of a
+// type, each once; nodes are those whose permissions flow to every one of them.
+// [Index.Candidates] of any instance of the type is among them.
+func (x *Index) OfType(dst []*Grant, roles []int32, typ, action string, nodes []uuid.UUID) []*Grant {
+	seen := map[*Grant]struct{}{}
+	for _, role := range roles {
+		for _, g := range x.byRole[role] {
+			if _, has := seen[g]; has || !g.HasAction(action) || !g.isOfType(typ, nodes) {
+				continue
+			}
+			seen[g] = struct{}{}
+			dst = append(dst, g)
+		}
+	}
+	return dst
+}
+
+func (g *Grant) isOfType(typ string, nodes []uuid.UUID) bool {
+	if g.Pattern == nil {
+		return slices.Contains(nodes, g.Node)
+	}
+	of, _ := g.Pattern.Normalised()
+	return (of == typ || of == pattern.AnyType && typ != APIType) && (typ != APIType || g.Effect != Deny)
+}
+
 // collect appends what roles own of list and t matches. It goes through the
 // shorter of the two.
 func collect(dst []*Grant, list []owned, roles []int32, t *Target) []*Grant {

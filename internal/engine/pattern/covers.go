@@ -33,3 +33,12 @@ func (p *Pattern) Literal() (id string, ok bool) {
 	}
 	return p.text, true
 }
+
+// Prefix returns the text with which every id that the pattern matches begins,
+// if beginning with it is all that the pattern asks; "" and false for others.
+func (p *Pattern) Prefix() (text string, ok bool) {
+	if p.kind != prefix {
+		return "", false
+	}
+	return p.text, true
+}

@@ -359,6 +359,51 @@ func TestModules_KnowWhoCouldReadTheTime(t *testing.T) {
 	}
 }
 
+func TestModules_KnowWhoCouldTellResourcesApart(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		`deny contains 1 if input.resource.id == "x"`:                                                        true,
+		`deny contains 1 if input.resource.attributes.a`:                                                     true,
+		`deny contains 1 if { some x; input.resource[x] == 1 }`:                                              true,
+		`deny contains 1 if input.resource != {"type": "vessel"}`:                                            true,
+		`deny contains 1 if object.get(input, ["resource", "id"], 1) == 1`:                                   true,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.path":                                   true,
+		"import data.sentinel.lib.resource as r\n\ndeny contains 1 if r.id":                                  true,
+		"import data.sentinel.lib as l\n\ndeny contains 1 if l == 1":                                         true,
+		"import data.tenant.relay\n\ndeny contains 1 if relay.named":                                         true,
+		`deny contains 1 if data.tenant.still.named`:                                                         false,
+		`deny contains 1 if input.resource.type == "vessel"`:                                                 false,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.resource.type == input.context.resource.id":      false,
+		"import data.sentinel.lib\n\ndeny contains 1 if lib.subject.attributes.id == input.action_properties": false,
+	} {
+		m := compile(t, map[string]string{
+			"a": body, "naming": `named := input.resource.id`, "relay": `named := data.tenant.naming.named`, "still": `named := input.action`,
+		})
+		found := ""
+		if want {
+			found = "tenant.a"
+		}
+		require.Equal(t, found, m.ReadsResource("vessel", "update", "read"), body)
+		require.Empty(t, m.ReadsResource("api", "read"), body)
+	}
+}
+
+func TestModules_OfThePlatformTellResourcesApartByOnesTheyUse(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{}
+	for path, text := range library(t) {
+		files[path] = &fstest.MapFile{Data: []byte(text)}
+	}
+	files["sentinel/platform/base.rego"] = &fstest.MapFile{Data: []byte("# METADATA\n# custom:\n#   applies_to:\n#     actions: [read]\npackage sentinel.platform.base\n\ndeny contains 1 if data.sentinel.platform.words.common\n")}
+	files["sentinel/platform/words.rego"] = &fstest.MapFile{Data: []byte("package sentinel.platform.words\n\nimport data.sentinel.lib\n\ncommon := lib.resource.id\n")}
+	l, err := policy.Load(t.Context(), files, policy.Config{Timeout: 5 * time.Second})
+	require.NoError(t, err)
+	m, err := policy.CompileModules(t.Context(), l, nil)
+	require.NoError(t, err)
+	require.Equal(t, "platform.base", m.ReadsResource("port", "read"))
+	require.Empty(t, m.ReadsResource("port", "write"))
+}
+
 func BenchmarkJudge(b *testing.B) {
 	m := compile(b, map[string]string{"hours": `
 import data.sentinel.lib

@@ -34,6 +34,8 @@ type module struct {
 	rules []rule
 	// readsClock is set when it could read the time.
 	readsClock bool
+	// readsResource is set when it could read more of the resource than its type.
+	readsResource bool
 }
 
 type rule struct {
@@ -121,7 +123,7 @@ func platformModule(m *ast.Module) (Module, bool) {
 }
 
 func (m *Modules) add(one Module, path string) error {
-	c := module{Module: one, readsClock: readsClock(m.compiler, path)}
+	c := module{Module: one, readsClock: readsAny(m.compiler, path, clockRefs()), readsResource: readsAny(m.compiler, path, resourceRefs())}
 	of := m.compiler.Modules[path]
 	for _, name := range askedRules() {
 		has := slices.ContainsFunc(of.Rules, func(r *ast.Rule) bool { return r.Head.Ref()[0].Equal(ast.VarTerm(name)) })
@@ -140,19 +142,19 @@ func (m *Modules) add(one Module, path string) error {
 	return nil
 }
 
-// readsClock reports whether a module, or one that it refers to, could read the
-// time of the question: its context, or the context with all around it.
-func readsClock(compiler *ast.Compiler, path string) bool {
+// readsAny reports whether a module, or one that it refers to, could read what is
+// at one of places, by itself or with all around it.
+func readsAny(compiler *ast.Compiler, path string, places []ast.Ref) bool {
 	seen, queue := map[string]bool{path: true}, []string{path}
 	for len(queue) > 0 {
 		at := compiler.Modules[queue[0]]
 		queue = queue[1:]
-		clock := false
+		found := false
 		for _, rule := range at.Rules {
 			ast.WalkRefs(rule, func(ref ast.Ref) bool {
-				clock = clock || refReadsClock(ref)
+				found = found || slices.ContainsFunc(places, func(place ast.Ref) bool { return reaches(ref, place) })
 				for other, m := range compiler.Modules {
-					if !seen[other] && strings.HasPrefix(m.Package.Path.String(), "data.tenant") && reaches(ref, m.Package.Path) {
+					if !seen[other] && reaches(ref, m.Package.Path) {
 						seen[other] = true
 						queue = append(queue, other)
 					}
@@ -160,25 +162,33 @@ func readsClock(compiler *ast.Compiler, path string) bool {
 				return false
 			})
 		}
-		if clock {
+		if found {
 			return true
 		}
 	}
 	return false
 }
 
-// refReadsClock holds for input.context, data.sentinel.lib.context and whatever
-// may hold them.
-func refReadsClock(ref ast.Ref) bool {
-	for _, clock := range []ast.Ref{
-		{ast.InputRootDocument, ast.StringTerm("context")},
-		append(libRef(), ast.StringTerm("context")),
-	} {
-		if reaches(ref, clock) {
-			return true
-		}
+// clockRefs are where the time of the question is.
+func clockRefs() []ast.Ref {
+	return []ast.Ref{inputRef("context"), append(libRef(), ast.StringTerm("context"))}
+}
+
+// resourceRefs are what tells one resource of a type from another.
+func resourceRefs() []ast.Ref {
+	out := []ast.Ref{inputRef("resource", "id"), inputRef("resource", "attributes")}
+	for _, name := range []string{"id", "path", "attributes"} {
+		out = append(out, append(libRef(), ast.StringTerm("resource"), ast.StringTerm(name)))
 	}
-	return false
+	return out
+}
+
+func inputRef(members ...string) ast.Ref {
+	ref := ast.Ref{ast.InputRootDocument}
+	for _, name := range members {
+		ref = append(ref, ast.StringTerm(name))
+	}
+	return ref
 }
 
 // reaches reports whether a reference may lead into, or to something around, what
@@ -217,6 +227,19 @@ func (m *Modules) Applies(typ, action string) bool {
 // could read the time of the question.
 func (m *Modules) ReadsClock(typ, action string) bool {
 	return slices.ContainsFunc(m.modules, func(c module) bool { return c.readsClock && c.applies(typ, action) })
+}
+
+// ReadsResource returns what answers call a module that has a say about one of
+// actions on a type and could tell one resource of the type from another, "" if
+// there is none.
+func (m *Modules) ReadsResource(typ string, actions ...string) string {
+	for i := range m.modules {
+		c := &m.modules[i]
+		if c.readsResource && slices.ContainsFunc(actions, func(action string) bool { return c.applies(typ, action) }) {
+			return c.policy()
+		}
+	}
+	return ""
 }
 
 func (c *module) applies(typ, action string) bool {

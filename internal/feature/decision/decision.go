@@ -40,6 +40,10 @@ func (s *Service) Register(api *httpapi.Server) {
 		Path: "/permissions/batch-check", Summary: "Many questions about one subject", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
 		Description: "Up to 1,000, answered in order, all at one moment. Each counts as a question.",
 	}, s.batch)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/permissions/filter", Summary: "Which rows may this subject act on?", Access: httpapi.Authenticated(why), Errors: []int{403, 404, 422}, Charged: true,
+		Description: "A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.",
+	}, s.filter)
 	httpapi.Get(sec, httpapi.Route{
 		Path: "/field-permissions", Summary: "Which fields may this subject see and change?", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
 		Description: "Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.",

@@ -27,6 +27,7 @@ const (
 	ConflictKind          Kind = "CONFLICT"
 	PreconditionFailed    Kind = "PRECONDITION_FAILED"
 	PayloadTooLarge       Kind = "PAYLOAD_TOO_LARGE"
+	NotTranslatable       Kind = "NOT_TRANSLATABLE"
 	AccountLocked         Kind = "ACCOUNT_LOCKED"
 	RateLimited           Kind = "RATE_LIMIT_EXCEEDED"
 	Internal              Kind = "INTERNAL_ERROR"

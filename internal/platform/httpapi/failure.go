@@ -34,6 +34,7 @@ var statuses = map[fault.Kind]int{
 	fault.ConflictKind:          http.StatusConflict,
 	fault.PreconditionFailed:    http.StatusPreconditionFailed,
 	fault.PayloadTooLarge:       http.StatusRequestEntityTooLarge,
+	fault.NotTranslatable:       http.StatusUnprocessableEntity,
 	fault.AccountLocked:         http.StatusLocked,
 	fault.RateLimited:           http.StatusTooManyRequests,
 	fault.Internal:              http.StatusInternalServerError,
