@@ -197,6 +197,7 @@ func examples() map[string]example {
 	} {
 		maps.Copy(all, section)
 	}
+	maps.Copy(all, searchExamples())
 	return all
 }
 

@@ -163,6 +163,16 @@ func CheckResourceID(s string) string {
 	return ""
 }
 
+// CheckTime returns what is wrong with the time of a context, "" if nothing is or
+// it has none.
+func CheckTime(context map[string]any) string {
+	t, ok := context["time"]
+	if s, isString := t.(string); !ok || isString && condition.IsTime(s) {
+		return ""
+	}
+	return "must be an RFC 3339 time in the years 1678 to 2261, such as 2026-01-31T09:00:00Z"
+}
+
 // Validate returns a fault that names every offending member, with prefix
 // before each path, or nil.
 func (q *Question) Validate(prefix string) error {
@@ -175,11 +185,7 @@ func (q *Question) Validate(prefix string) error {
 	add("resource.type", CheckType(q.Type))
 	add("resource.id", CheckResourceID(q.ID))
 	add("action", CheckAction(q.Action))
-	if t, ok := q.Context["time"]; ok {
-		if s, isString := t.(string); !isString || !condition.IsTime(s) {
-			add("context.time", "must be an RFC 3339 time in the years 1678 to 2261, such as 2026-01-31T09:00:00Z")
-		}
-	}
+	add("context.time", CheckTime(q.Context))
 	if fields == nil {
 		return nil
 	}

@@ -44,6 +44,14 @@ func (s *Service) Register(api *httpapi.Server) {
 		Path: "/permissions/filter", Summary: "Which rows may this subject act on?", Access: httpapi.Authenticated(why), Errors: []int{403, 404, 422}, Charged: true,
 		Description: "A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.",
 	}, s.filter)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/permissions/who-can", Summary: "Who may do this?", Access: httpapi.Requires("decisions", "execute"), Errors: []int{404}, Charged: true,
+		Description: "Every account that a check would allow, page by page, each with what allows it. Needs read on api/users besides. Accounts that change between pages may be missed or listed as they were; nobody is listed twice. It counts as as many questions as a page may hold, and leaves no record.",
+	}, s.whoCan)
+	httpapi.Call(sec, httpapi.Route{
+		Path: "/permissions/what-can", Summary: "What may this subject do?", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
+		Description: "The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.",
+	}, s.whatCan)
 	httpapi.Get(sec, httpapi.Route{
 		Path: "/field-permissions", Summary: "Which fields may this subject see and change?", Access: httpapi.Authenticated(why), Errors: []int{403, 404}, Charged: true,
 		Description: "Of every field that is defined for the type, by tier. It counts as a question, and is recorded as one, about action read.",
