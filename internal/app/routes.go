@@ -2,9 +2,11 @@ package app
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sentinel-access/sentinel/internal/feature/accessrequest"
 	"github.com/sentinel-access/sentinel/internal/feature/approvalchain"
+	"github.com/sentinel-access/sentinel/internal/feature/authzen"
 	"github.com/sentinel-access/sentinel/internal/feature/bundle"
 	"github.com/sentinel-access/sentinel/internal/feature/decision"
 	"github.com/sentinel-access/sentinel/internal/feature/field"
@@ -50,6 +52,9 @@ func (a *App) register() {
 	requests := accessrequest.New(accessrequest.Config{Write: a.writer, Queue: a.queue, Outbox: a.outbox, PublicURL: a.cfg.PublicURL, Logger: a.log})
 	requests.Register(a.api)
 	(&decision.Service{Engine: a.engine, Open: requests.Open}).Register(a.api)
+	(&authzen.Service{
+		DB: a.db, Engine: a.engine, NormaliseEmail: user.NormaliseEmail, PublicURL: strings.TrimRight(a.cfg.PublicURL, "/"),
+	}).Register(a.api)
 	(&manifest.Service{Write: a.writer, Authorize: a.authorize, TimeoutHours: a.cfg.ApprovalHours}).Register(a.api)
 	bundle.New(a.engine, a.library).Register(a.api)
 	imports.Register(a.api)

@@ -29,6 +29,9 @@ type example struct {
 	// media is the type of a body that is a file, in which what is wrong with a
 	// row is not wrong with the call.
 	media string
+	// bare routes say what is wrong in a text, without an envelope, and ignore
+	// members that they do not know.
+	bare bool
 }
 
 type call struct{ path, body string }
@@ -193,6 +196,7 @@ func examples() map[string]example {
 		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
 		navigationExamples(), requestExamples(), resourceExamples(), simulateExamples(), webhookExamples(),
 		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
+		answerExamples(), authzenExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
 		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
 	} {
 		maps.Copy(all, section)
@@ -261,15 +265,23 @@ func (w *world) refusesStrangers(t *testing.T, method string, e example) {
 	}
 	got := w.call("", method, c)
 	require.Equal(t, http.StatusUnauthorized, got.status, "anonymous: %s", got.body)
-	require.Equal(t, "AUTHENTICATION_REQUIRED", got.at("error.code"))
+	if e.bare {
+		require.IsType(t, "", got.json)
+	} else {
+		require.Equal(t, "AUTHENTICATION_REQUIRED", got.at("error.code"))
+	}
 	require.Contains(t, got.header.Get("WWW-Authenticate"), "Bearer")
 	if e.free {
 		return
 	}
 	got = w.call("plain", method, c)
 	require.Equal(t, http.StatusForbidden, got.status, "without permission: %s", got.body)
-	require.Equal(t, "PERMISSION_DENIED", got.at("error.code"))
-	require.NotEmpty(t, got.at("error.details.required_permission"))
+	if e.bare {
+		require.IsType(t, "", got.json)
+	} else {
+		require.Equal(t, "PERMISSION_DENIED", got.at("error.code"))
+		require.NotEmpty(t, got.at("error.details.required_permission"))
+	}
 	// Whoever may not call learns nothing of what a valid call would look like.
 	require.Equal(t, got.plain(), w.call("plain", method, call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}).plain())
 }
@@ -299,6 +311,13 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 		t.Helper()
 		got := w.call(as, method, c)
 		require.Equal(t, http.StatusBadRequest, got.status, "%v: %s", c, got.body)
+		if e.bare {
+			for _, field := range fields {
+				require.Contains(t, got.json, field+" ", "%v", c)
+			}
+			require.IsType(t, "", got.json, "%v", c)
+			return
+		}
 		require.Equal(t, "VALIDATION_ERROR", got.at("error.code"), "%v", c)
 		if fields != nil {
 			require.ElementsMatch(t, fields, got.fields(), "%v: %s", c, got.body)
@@ -337,7 +356,11 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 		refused(call{e.path, e.body}, "header.Content-Type")
 		return
 	}
-	refused(call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}, "nonsense")
+	if nonsense := (call{e.path, strings.Replace(e.body, "{", `{"nonsense":1,`, 1)}); e.bare {
+		require.Equal(t, http.StatusOK, w.call(as, method, nonsense).status)
+	} else {
+		refused(nonsense, "nonsense")
+	}
 	for _, bad := range []string{`[]`, `"text"`, `7`, `null`, `not json`, `{`, `{}{}`, ``} {
 		if e.bodyless && bad == "" {
 			continue
@@ -352,6 +375,9 @@ func (w *world) refusesMalformed(t *testing.T, as, method, template string, e ex
 			wrong[n] = value
 		}
 		wrong[name] = []any{map[string]any{"a": 1}}
+		if e.bare { // which fits a list whose items have no required members
+			wrong[name] = 7
+		}
 		refused(call{e.path, jsonOf(wrong)})
 	}
 }

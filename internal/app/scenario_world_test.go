@@ -271,6 +271,8 @@ const formType = "application/x-www-form-urlencoded"
 // bare reports whether the answer is of those that have no envelope.
 func bare(r request, out *response) bool {
 	switch {
+	case strings.HasPrefix(r.path, "//access/v1/"), strings.HasPrefix(r.path, "//.well-known/authzen"):
+		return true
 	case strings.HasPrefix(r.path, "//"), r.path == "/auth/introspect":
 		return out.status < 400 || r.header["Content-Type"] == formType
 	default:

@@ -180,11 +180,12 @@ func TestScope_OpensNothingButWhatItNames(t *testing.T) {
 	w.ids["narrow"] = absent
 	w.asSession("narrow", "admin", "alpha", func(c *crypto.Claims) { c.Scope = "groups:read" })
 	// Of these the answers are no more than the token's own, or are narrowed themselves.
-	open := []string{"GET /auth/validate", "POST /auth/logout", "POST /auth/revoke", "POST /permissions/check", "POST /permissions/batch-check", "GET /field-permissions"}
+	open := []string{"GET /auth/validate", "POST /auth/logout", "POST /auth/revoke", "POST /permissions/check", "POST /permissions/batch-check", "GET /field-permissions", evaluation, evaluations}
 	w.refusedOutside(t, func(name string, r httpapi.Route) bool {
 		p, _ := r.Access.Permission()
 		return p.Section == "groups" && p.Action == "read" || slices.Contains(open, name)
 	}, w.token("narrow"))
 	other := `{"user_id":"$plain","action":"read","resource":{"type":"doc"}}`
 	require.Equal(t, http.StatusForbidden, w.do(request{as: "narrow", method: http.MethodPost, path: "/permissions/check", body: other}).status)
+	require.Equal(t, http.StatusForbidden, w.evaluate("narrow", `{`+who("$plain")+`,`+readAurora+`}`, nil).status)
 }

@@ -27,6 +27,13 @@ type todoScenario struct {
 		Roles          []string
 	}
 	Decisions []todoDecision
+	// Batches are asked in one call each.
+	Batches []struct {
+		User, Action string
+		Items        []todoDecision
+	}
+	// Variants are decisions in another wording.
+	Variants []todoDecision
 }
 
 type todoDecision struct {
@@ -43,15 +50,17 @@ func loadTodo(t *testing.T) todoScenario {
 	return s
 }
 
-// todoRoles are the scenario's rules as permissions, by role. All other roles
-// inherit from viewer.
+// todoRoles are the rules of the Todo and of the gateway scenario, which have the
+// same users, as permissions, by role. All other roles inherit from viewer.
 var todoRoles = map[string][]map[string]any{
 	"viewer": {
 		{"name": "read users", "resource_type": "user", "resource_path": "user/*", "actions": []string{"can_read_user"}},
 		{"name": "read todos", "resource_type": "todo", "resource_path": "todo/*", "actions": []string{"can_read_todos"}},
+		{"name": "get routes", "resource_type": "route", "resource_path": "route/*", "actions": []string{"GET"}},
 	},
 	"editor": {
 		{"name": "create todos", "resource_type": "todo", "resource_path": "todo/*", "actions": []string{"can_create_todo"}},
+		{"name": "write by routes", "resource_type": "route", "resource_path": "route/*", "actions": []string{"POST", "PUT", "DELETE"}},
 		{
 			"name": "change own todos", "resource_type": "todo", "resource_path": "todo/*", "actions": []string{"can_update_todo", "can_delete_todo"},
 			"conditions": map[string]any{"resource.attributes.ownerID": map[string]any{"ref": "subject.email"}},
@@ -59,9 +68,11 @@ var todoRoles = map[string][]map[string]any{
 	},
 	"admin": {
 		{"name": "create and delete todos", "resource_type": "todo", "resource_path": "todo/*", "actions": []string{"can_create_todo", "can_delete_todo"}},
+		{"name": "create and delete by routes", "resource_type": "route", "resource_path": "route/*", "actions": []string{"POST", "DELETE"}},
 	},
 	"evil_genius": {
 		{"name": "change any todo", "resource_type": "todo", "resource_path": "todo/*", "actions": []string{"can_update_todo"}},
+		{"name": "put by routes", "resource_type": "route", "resource_path": "route/*", "actions": []string{"PUT"}},
 	},
 }
 

@@ -119,6 +119,7 @@ ORDER BY depth`, map[string]any{"id": id}).Scan(&rows).Error
 	}
 	t := Tenant{ID: id, Code: own.Code, Name: own.Name, Active: true, Location: location, Conflict: DenyOverrides, AutoApprove: l.opt.AutoApprove}
 	t.AllowRules, _ = settings["allow_rules"].(bool)
+	t.SubjectTypes = subjectTypes(settings)
 	if c, ok := settings["conflict_resolution"].(string); ok && c != "" {
 		t.Conflict = c
 	}
@@ -146,6 +147,22 @@ ORDER BY depth`, map[string]any{"id": id}).Scan(&rows).Error
 	}
 	l.snap.Tenant = t
 	return nil
+}
+
+// subjectTypes are those of the settings, by default the two that AuthZEN's
+// interoperability scenarios use.
+func subjectTypes(settings map[string]any) []string {
+	list, _ := settings["authzen_subject_types"].([]any)
+	types := make([]string, 0, len(list))
+	for _, one := range list {
+		if name, ok := one.(string); ok {
+			types = append(types, name)
+		}
+	}
+	if len(types) == 0 {
+		return []string{"user", "identity"}
+	}
+	return types
 }
 
 func (l *loader) roles() error {

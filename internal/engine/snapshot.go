@@ -72,6 +72,8 @@ type Tenant struct {
 	AllowRules bool
 	// AutoApprove is set where the conditions of chains may approve.
 	AutoApprove bool
+	// SubjectTypes are what AuthZEN calls the tenant's accounts.
+	SubjectTypes []string
 	// Ancestors from the parent upwards.
 	Ancestors []uuid.UUID
 }

@@ -5,6 +5,7 @@ package asking
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -142,4 +143,18 @@ func (c *Caller) Assert(q *engine.Question, attributes map[string]any, member st
 		(*of)[name] = value
 	}
 	return nil
+}
+
+// Obligations are those of a decision as the caller is told them: without the
+// policies that they come from if the caller is not trusted.
+func (c *Caller) Obligations(d *engine.Decision) []map[string]any {
+	if c.Trusted {
+		return d.Obligations
+	}
+	out := make([]map[string]any, len(d.Obligations))
+	for i, o := range d.Obligations {
+		out[i] = maps.Clone(o)
+		delete(out[i], "policy")
+	}
+	return out
 }

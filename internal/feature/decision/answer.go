@@ -2,7 +2,6 @@ package decision
 
 import (
 	"encoding/json"
-	"maps"
 
 	"github.com/google/uuid"
 
@@ -38,14 +37,13 @@ type Answer struct {
 
 func view(caller *asking.Caller, d *engine.Decision) *Answer {
 	out := &Answer{
-		Allowed: d.Allowed, DecisionID: d.ID, ReasonCode: string(d.Code), Obligations: d.Obligations, FieldPermissions: d.Fields,
+		Allowed: d.Allowed, DecisionID: d.ID, ReasonCode: string(d.Code), Obligations: caller.Obligations(d), FieldPermissions: d.Fields,
 		RequiresApproval: d.Code == engine.ApprovalRequired, ApprovalRequestID: d.RequestID, AutoApproved: d.AutoApproved,
 	}
 	if d.Chain != nil {
 		out.ApprovalChainID, out.ApprovalLevels = &d.Chain.ID, levels(d.Chain)
 	}
 	if !caller.Trusted {
-		out.Obligations = unsigned(d.Obligations)
 		return out
 	}
 	ttl := d.TTL
@@ -60,14 +58,4 @@ func levels(c *approval.Chain) (list []approval.Level) {
 		return nil // the answer goes without: it does not depend on them
 	}
 	return list
-}
-
-// unsigned are obligations without the policies that they come from.
-func unsigned(list []map[string]any) []map[string]any {
-	out := make([]map[string]any, len(list))
-	for i, o := range list {
-		out[i] = maps.Clone(o)
-		delete(out[i], "policy")
-	}
-	return out
 }

@@ -134,6 +134,8 @@ var scopedRoutes = map[string]func(*identity.Principal) bool{
 	"POST /api/v1/permissions/check":          beyondPassword,
 	"POST /api/v1/permissions/batch-check":    beyondPassword,
 	"GET /api/v1/field-permissions":           beyondPassword,
+	"POST /access/v1/evaluation":              beyondPassword,
+	"POST /access/v1/evaluations":             beyondPassword,
 	"POST /api/v1/users/{id}/change-password": func(p *identity.Principal) bool { return slices.Contains(p.Scope, scopePassword) },
 }
 

@@ -20,9 +20,12 @@ import (
 type call struct {
 	server *Server
 	id     string
-	start  time.Time
-	ctx    context.Context //nolint:containedctx // the request's own, handed on by the guard
-	route  *Route
+	// echo is the id of the request as it was sent, on a route that answers with
+	// it.
+	echo  string
+	start time.Time
+	ctx   context.Context //nolint:containedctx // the request's own, handed on by the guard
+	route *Route
 	// form is set if the body is a form and the route takes one.
 	form bool
 	// violations were found before huma's validation and are reported with it.
@@ -40,11 +43,15 @@ type callKey struct{}
 
 // newCall starts the account of a request.
 func (s *Server) newCall(fctx *fasthttp.RequestCtx) *call {
-	id := string(fctx.Request.Header.Peek("X-Request-ID"))
+	sent := string(fctx.Request.Header.Peek("X-Request-ID"))
+	id := sent
 	if !validRequestID(id) {
 		id = newRequestID()
 	}
 	c := &call{server: s, id: id, start: s.cfg.Now()}
+	if r := s.literalRoute(fctx); r != nil && r.EchoRequestID && echoable(sent) {
+		c.echo = sent
+	}
 	ctx := identity.WithRequest(context.Background(), identity.Request{
 		ID:        id,
 		Address:   s.proxies.client(fctx),
@@ -99,6 +106,11 @@ func validRequestID(id string) bool {
 		}
 	}
 	return true
+}
+
+// echoable reports whether a request id can be sent back as it is.
+func echoable(id string) bool {
+	return len(id) <= 128 && strings.IndexFunc(id, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
 func isAlphanumeric(b byte) bool {

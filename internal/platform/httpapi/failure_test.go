@@ -255,6 +255,25 @@ func TestRequestID_IsMadeWhereTheGivenOneIsNot(t *testing.T) {
 	}
 }
 
+func TestRequestID_IsSentBackAsItWasWhereAStandardSaysSo(t *testing.T) {
+	f := setup(t)
+	for _, id := range []string{"a b", strings.Repeat("a", 128), `{"a":"b"}`, "abc-1.2_3"} {
+		for body, status := range map[string]int{`{"grant_type":"client_credentials"}`: 200, `{}`: 400, strings.Repeat(" ", 2<<20): 413} {
+			got := f.As("").With("X-Request-ID", id).Do("POST", "/token", body).Want(status)
+			require.Equal(t, id, got.Header.Get("X-Request-ID"), status)
+			require.NotContains(t, string(got.Body), "meta", "its errors are its own, that of the size too")
+		}
+	}
+	for _, id := range []string{strings.Repeat("a", 129), "ä", "a\tb", ""} {
+		got := f.As("").With("X-Request-ID", id).Do("POST", "/token", `{}`).Want(400).Header.Get("X-Request-ID")
+		require.Regexp(t, `^[0-9a-f]{32}$`, got)
+	}
+	logs := f.logs.String()
+	require.Contains(t, logs, `"sent_request_id":"a b"`)
+	require.Regexp(t, `"request_id":"[0-9a-f]{32}","sent_request_id":`, logs)
+	require.NotContains(t, logs, `"sent_request_id":"abc-1.2_3"`, "the log goes by it")
+}
+
 func TestLog_NamesTheRouteNotTheValues(t *testing.T) {
 	var observed []string
 	f := setup(t, func(c *httpapi.Config) {

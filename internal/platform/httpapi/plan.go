@@ -167,6 +167,9 @@ func (w *walker) walk(schema *huma.Schema, value any, path string) {
 			property, known := schema.Properties[name]
 			switch {
 			case !known && open && len(schema.Properties) > 0:
+				if meant := inAnotherCase(schema, name); meant != "" {
+					w.fields = append(w.fields, fault.Field{Path: joinPath(path, printable(name, 100)), Message: "is not a member that is known here: it is written " + meant})
+				}
 				delete(value, name)
 				w.dropped = true
 			case known && member == nil && w.nulls && !property.Nullable && (property.Type != "" || property.Ref != ""):
@@ -176,6 +179,18 @@ func (w *walker) walk(schema *huma.Schema, value any, path string) {
 			}
 		}
 	}
+}
+
+// inAnotherCase is the member of a schema that differs from name in its case
+// only, "" for none. Ignored like other unknown members, it would be one that
+// the sender takes for heard.
+func inAnotherCase(schema *huma.Schema, name string) string {
+	for known := range schema.Properties {
+		if strings.EqualFold(known, name) {
+			return known
+		}
+	}
+	return ""
 }
 
 // isOpen reports whether some object in the schema ignores unknown members.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -188,6 +189,9 @@ func register[I, O any](s *Section, r Route, method string, status int, h func(c
 	if r.MaxBody > server.cfg.BodyLimit {
 		server.large[r.Method+" "+r.FullPath()] = true
 	}
+	if !strings.Contains(r.Path, "{") {
+		server.literal[r.Method+" "+r.FullPath()] = &r
+	}
 	if document := server.registered(r); document != nil && document.RequestBody != nil && len(r.Consumes) > 0 {
 		document.RequestBody.Content = map[string]*huma.MediaType{}
 		for _, media := range r.Consumes {
@@ -265,17 +269,15 @@ func (s *Server) operation(r Route, p *plan, status int) huma.Operation {
 		errors = append(errors, http.StatusConflict)
 		op.Parameters = append(op.Parameters, keyParam())
 	}
-	if r.ErrorBody == nil {
-		schema := s.registry.Schema(reflect.TypeFor[ErrorEnvelope](), true, "")
-		for _, code := range errors {
-			op.Responses[strconv.Itoa(code)] = &huma.Response{
-				Description: http.StatusText(code),
-				Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
-			}
-		}
-	} else {
-		for _, code := range errors {
-			op.Responses[strconv.Itoa(code)] = &huma.Response{Description: http.StatusText(code)}
+	form := reflect.TypeFor[ErrorEnvelope]()
+	if r.ErrorBody != nil {
+		form = reflect.TypeOf(r.ErrorBody(http.StatusInternalServerError, fault.New(fault.Internal, "internal error")))
+	}
+	schema := s.registry.Schema(form, true, "Error")
+	for _, code := range errors {
+		op.Responses[strconv.Itoa(code)] = &huma.Response{
+			Description: http.StatusText(code),
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
 		}
 	}
 	return op

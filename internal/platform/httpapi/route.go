@@ -106,6 +106,11 @@ type Route struct {
 	// FormErrorBody is ErrorBody for the callers who sent a form, as clients of
 	// OAuth do.
 	FormErrorBody func(status int, err *fault.Error) any
+	// EchoRequestID answers with the X-Request-ID that was sent, as long as it is
+	// up to 128 printable ASCII characters, where a standard says so. The log goes
+	// by the server's own where the one sent is not of its form, and names both.
+	// The path of such a route has no parameters.
+	EchoRequestID bool
 	// ShownOnce are the members of a success that hold a secret nobody is shown
 	// again, by their path below "data", such as "api_key": a replay of the answer
 	// leaves them out.
@@ -150,6 +155,8 @@ func (r Route) problem(bodyLimit int) string {
 		return "it does not say why it needs no permission"
 	case r.MaxBody > bodyLimit && strings.Contains(r.Path, "{"):
 		return "its large body needs a path without parameters"
+	case r.EchoRequestID && strings.Contains(r.Path, "{"):
+		return "its request id needs a path without parameters"
 	}
 	return ""
 }

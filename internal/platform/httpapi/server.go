@@ -115,7 +115,9 @@ type Server struct {
 	registry *registry
 	routes   []Route
 	// large are the routes, as "POST /path", that read their body themselves.
-	large    map[string]bool
+	large map[string]bool
+	// literal are the routes without parameters, by "POST /path".
+	literal  map[string]*Route
 	room     room
 	mounts   []mount
 	mounted  sync.Once
@@ -134,7 +136,7 @@ func New(cfg Config) *Server {
 	if err != nil {
 		cfg.Logger.Error("no proxy is trusted", "error", err)
 	}
-	s := &Server{cfg: cfg, proxies: trusted, registry: newRegistry(), large: map[string]bool{}}
+	s := &Server{cfg: cfg, proxies: trusted, registry: newRegistry(), large: map[string]bool{}, literal: map[string]*Route{}}
 	s.app = fiber.New(fiber.Config{
 		Immutable:             true,
 		DisableStartupMessage: true,
@@ -265,6 +267,9 @@ func (s *Server) handle(fctx *fasthttp.RequestCtx) {
 	} else {
 		err = readBody(fctx, s.cfg.BodyLimit)
 	}
+	if err != nil {
+		c.route = s.literalRoute(fctx)
+	}
 	switch {
 	case errors.Is(err, errTooLarge):
 		newFailure(c, tooLarge(s.cfg.BodyLimit)).write(fctx)
@@ -275,6 +280,12 @@ func (s *Server) handle(fctx *fasthttp.RequestCtx) {
 	default:
 		s.inner(fctx)
 	}
+}
+
+// literalRoute finds the route of a request that has not been routed, nil where
+// its path has parameters or leads nowhere.
+func (s *Server) literalRoute(fctx *fasthttp.RequestCtx) *Route {
+	return s.literal[string(fctx.Method())+" "+string(fctx.Path())]
 }
 
 func isMethod(method []byte) bool {
@@ -339,7 +350,7 @@ func drain(conn net.Conn) {
 // finish adds the common headers, logs and observes.
 func (s *Server) finish(fctx *fasthttp.RequestCtx, c *call) {
 	h := &fctx.Response.Header
-	h.Set("X-Request-ID", c.id)
+	h.Set("X-Request-ID", orDefault(c.echo, c.id))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -371,6 +382,9 @@ func (s *Server) log(c *call, route, method string, status int, took time.Durati
 	attrs := []any{
 		"method", method, "route", route, "status", status,
 		"duration_ms", float64(took.Microseconds()) / 1000, "request_id", c.id,
+	}
+	if c.echo != "" && c.echo != c.id {
+		attrs = append(attrs, "sent_request_id", c.echo)
 	}
 	if c.principal != nil {
 		attrs = append(attrs, "principal", c.principal.UserID, "tenant", c.tenant)

@@ -233,7 +233,7 @@ func (f *fixture) odd(s *httpapi.Section) {
 		return &httpapi.Reply[[]byte]{Status: 203, Body: []byte(in.Tenant)}, nil
 	})
 	token := root("/token")
-	token.Method, token.Form = "POST", true
+	token.Method, token.Form, token.EchoRequestID = "POST", true, true
 	token.ErrorBody = func(_ int, e *fault.Error) any { return map[string]string{"error": strings.ToLower(string(e.Kind))} }
 	httpapi.Raw(s, token, func(_ context.Context, in *struct {
 		Body struct {
