@@ -121,7 +121,7 @@ func abacRuleOf(t *testing.T, text string) abacRule {
 
 // permissions are those that say in Sentinel's language what the rule says, one
 // for each type of resource.
-func (r abacRule) permissions(t *testing.T, n int) (out []map[string]any) {
+func (r abacRule) permissions(t testing.TB, n int) (out []map[string]any) {
 	t.Helper()
 	conditions := map[string]any{}
 	for name, list := range r.subject {
@@ -170,13 +170,16 @@ func (r abacRule) permissions(t *testing.T, n int) (out []map[string]any) {
 	return out
 }
 
-// manifest is the policy as a tenant's declarative file: the resources as nodes,
-// the rules as permissions of one role that everybody has.
-func (a *abac) manifest(t *testing.T) string {
+// manifest is the policy as a tenant's declarative file: the rules as permissions
+// of one role that everybody has, and, if wanted, the resources as nodes.
+func (a *abac) manifest(t testing.TB, withNodes bool) string {
 	t.Helper()
-	var nodes, permissions []map[string]any
+	nodes, permissions := []map[string]any{}, []map[string]any{}
 	var names []string
 	for _, id := range slices.Sorted(maps.Keys(a.resources)) {
+		if !withNodes {
+			break
+		}
 		attributes := maps.Clone(a.resources[id])
 		typ := attributes["type"]
 		delete(attributes, "type")
@@ -277,18 +280,24 @@ type abacWorld struct {
 }
 
 // startABAC translates a policy into a tenant, through the declarative file and an
-// import.
+// import. Its resources are rows of a table, until they are registered.
 func startABAC(t *testing.T, file, code string) *abacWorld {
 	t.Helper()
 	w := &abacWorld{abac: readABAC(t, file)}
 	w.world = startWorld(t, newDatabase(t))
 	w.make("alpha", "operator", "", "/tenants", `{"name":"`+code+`","code":"ALPHA"}`)
 	w.person("admin", "operator", "$alpha", "ALPHA", `"$tenant_admin"`)
-	got := w.do(request{as: "admin", method: http.MethodPost, path: "/manifest/apply", body: w.manifest(t)})
-	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	w.apply(false)
 	w.importFile("admin", "users", w.users(), len(w.subjects))
 	w.accounts = w.world.accounts("admin")
+	w.fillRows()
 	return w
+}
+
+func (w *abacWorld) apply(withNodes bool) {
+	w.t.Helper()
+	got := w.do(request{as: "admin", method: http.MethodPost, path: "/manifest/apply", body: w.manifest(w.t, withNodes)})
+	require.Equal(w.t, http.StatusOK, got.status, "%s", got.body)
 }
 
 // call asks as the administrator and decodes what was answered into data.
@@ -318,7 +327,10 @@ func TestABAC_PoliciesOfOthersDecideAsPublished(t *testing.T) {
 			want := w.permitted()
 			require.Len(t, want, c.permitted)
 			require.Equal(t, c.triples, len(w.subjects)*len(w.resources)*len(w.actions()))
+			require.Equal(t, want, w.filtered(func(string, string) bool { return true }), "filters of rows")
+			w.apply(true)
 			require.Equal(t, want, w.checked(), "batch-check")
+			require.Equal(t, want, w.filtered(w.regulates), "filters of rows that are registered")
 		})
 	}
 }

@@ -85,6 +85,7 @@ func TestMasterKey_ChainsOfOlderInstallationsVerify(t *testing.T) {
 	w := newWorld(t)
 	w.database.Exec(t, "DELETE FROM sentinel.installation_secrets")
 	old := w.cfg.MasterKey
+	w.token("admin") // signed while the key that sealed the signing keys is the server's
 	w.restart(strings.Repeat("5e", 32), old)
 	w.make("erika", "admin", "", "/users", `{"email":"erika@alpha.example"}`)
 	w.verified(w.master(), "alpha")

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -80,16 +81,41 @@ func newDatabase(t testing.TB) *dbtest.Database {
 	return dbtest.New(t)
 }
 
-// newWorld starts a server and makes its tenants through the API. When the test
-// ends nothing may have leaked and nothing may have gone wrong inside.
+// populated is the database of every new world, with what has to be known of it:
+// go test gives a package no other place to keep it.
+var populated struct {
+	dbtest.Filled
+	masterKey string
+	ids       map[string]string
+	people    map[string][2]string
+}
+
+// newWorld starts a server on tenants that were made through the API, once for all
+// worlds. When the test ends nothing may have leaked and nothing may have gone
+// wrong inside.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := startWorld(t, newDatabase(t))
-	w.populate()
+	database := populated.New(t, func(empty *dbtest.Database) {
+		w := openWorld(t, empty)
+		w.populate()
+		w.close()
+		populated.masterKey, populated.ids, populated.people = w.cfg.MasterKey, w.ids, w.people
+	})
+	w := startWorld(t, database, func(c *app.Config) { c.MasterKey = populated.masterKey })
+	w.ids, w.people = maps.Clone(populated.ids), maps.Clone(populated.people)
 	return w
 }
 
+// startWorld starts a server on a database, with nothing in it but the operator
+// unless the database has more. It ends with the test.
 func startWorld(t testing.TB, database *dbtest.Database, change ...func(*app.Config)) *world {
+	t.Helper()
+	w := openWorld(t, database, change...)
+	t.Cleanup(w.close)
+	return w
+}
+
+func openWorld(t testing.TB, database *dbtest.Database, change ...func(*app.Config)) *world {
 	t.Helper()
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
@@ -116,18 +142,21 @@ func startWorld(t testing.TB, database *dbtest.Database, change ...func(*app.Con
 	}
 	w.owner, err = pgxpool.New(t.Context(), database.OwnerURL)
 	require.NoError(t, err)
-	t.Cleanup(w.owner.Close)
 	logger, err := obs.NewLogger(w.log, "debug")
 	require.NoError(t, err)
 	w.app, err = app.New(t.Context(), cfg, "test", logger)
 	require.NoError(t, err)
 	w.run()
-	t.Cleanup(func() {
-		require.NoError(t, w.stop())
-		w.checkLog()
-		w.checkLeaks()
-	})
 	return w
+}
+
+// close ends the server. Nothing may have leaked and nothing may have gone wrong
+// inside.
+func (w *world) close() {
+	defer w.owner.Close()
+	require.NoError(w.t, w.stop())
+	w.checkLog()
+	w.checkLeaks()
 }
 
 // run serves until stop is called, which waits for the end.

@@ -72,8 +72,8 @@ func TestCaller_SaysOfSubjectsWhatItsAccountMaySay(t *testing.T) {
 	} {
 		q, err := (&asking.Caller{Trusted: true, Asserts: true, Overrides: c.overrides}).Question(&check, "")
 		require.NoError(t, err, name)
-		require.EqualValues(t, c.gaps, q.SubjectAttributes, name)
-		require.EqualValues(t, c.overridden, q.SubjectOverrides, name)
+		require.Equal(t, c.gaps, q.SubjectAttributes, name)
+		require.Equal(t, c.overridden, q.SubjectOverrides, name)
 	}
 	_, err := (&asking.Caller{Trusted: true, Overrides: []string{"shift"}}).Question(&check, "checks[3].")
 	require.True(t, fault.Is(err, fault.Denied))

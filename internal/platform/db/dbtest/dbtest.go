@@ -60,7 +60,13 @@ func New(t testing.TB) *Database {
 	t.Helper()
 	s, err := shared.get(t.Context())
 	require.NoError(t, err, "start the test server")
-	name, err := s.create(t.Context())
+	return s.copy(t, s.template)
+}
+
+// copy returns a copy of a database, which is dropped when the test ends.
+func (s *server) copy(t testing.TB, of string) *Database {
+	t.Helper()
+	name, err := s.create(t.Context(), of)
 	require.NoError(t, err, "create the test database")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), finishTimeout)

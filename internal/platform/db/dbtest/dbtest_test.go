@@ -55,6 +55,24 @@ func TestNew_DropsTheDatabase(t *testing.T) {
 	require.ErrorContains(t, err, "does not exist")
 }
 
+func TestFilled_IsFilledOnceAndCopied(t *testing.T) {
+	var f Filled
+	fills := 0
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			d := f.New(t, func(d *Database) {
+				fills++
+				d.Exec(t, `CREATE TABLE filled (n int)`)
+				d.Exec(t, `INSERT INTO filled VALUES (7)`)
+			})
+			require.NoError(t, d.DB.Ping(t.Context()))
+			require.Equal(t, 1, count(t, d.OwnerURL, `SELECT count(*) FROM filled`), "nothing of the other copies")
+			d.Exec(t, `INSERT INTO filled VALUES (8)`)
+		})
+	}
+	require.Equal(t, 1, fills)
+}
+
 func TestNewCluster_StopsAndStarts(t *testing.T) {
 	d := NewCluster(t)
 	d.Stop(t)
@@ -86,7 +104,7 @@ func TestStartServer_SharesAnExternalOne(t *testing.T) {
 	require.NoError(t, err)
 	for _, s := range []*server{first, second, third} {
 		require.Nil(t, s.cluster)
-		name, err := s.create(t.Context())
+		name, err := s.create(t.Context(), s.template)
 		require.NoError(t, err)
 		require.Contains(t, s.appURL(name), "sentinel_app:"+first.password+"@", "one role, one password")
 		require.Equal(t, 1, count(t, s.appURL(name), `SELECT 1`))

@@ -79,6 +79,10 @@ type server struct {
 	template string
 	count    atomic.Int64
 	cluster  *cluster // nil with TEST_DATABASE_URL
+
+	mu sync.Mutex
+	// kept are the databases that are copied, the template first.
+	kept []string
 }
 
 func startServer(ctx context.Context, external string) (_ *server, err error) {
@@ -124,8 +128,7 @@ func (s *server) makeTemplate(ctx context.Context) error {
 	if err := migrate(ctx, s.ownerURL(s.template), s.password); err != nil {
 		return err
 	}
-	// A session on the template would stand in the way of copying it.
-	if _, err := conn.Exec(ctx, "ALTER DATABASE "+s.template+" ALLOW_CONNECTIONS false"); err != nil {
+	if err := s.keep(ctx, s.template); err != nil {
 		return fmt.Errorf("close the template: %w", err)
 	}
 	return nil
@@ -138,10 +141,21 @@ func migrate(ctx context.Context, ownerURL, password string) error {
 	return db.EnsureAppLogin(ctx, ownerURL, password)
 }
 
-func (s *server) create(ctx context.Context) (string, error) {
+// create makes a copy of a database to which nobody is connected.
+func (s *server) create(ctx context.Context, of string) (string, error) {
 	name := fmt.Sprintf("%s_%d", s.template, s.count.Add(1))
-	_, err := s.owner.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+s.template)
+	_, err := s.owner.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+of)
 	return name, err
+}
+
+// keep makes a database one to copy, until the server is closed.
+func (s *server) keep(ctx context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, name)
+	// A session on it would stand in the way of copying it.
+	_, err := s.owner.Exec(ctx, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false")
+	return err
 }
 
 func (s *server) drop(ctx context.Context, name string) error {
@@ -171,7 +185,11 @@ func (s *server) close() error {
 	var err error
 	if s.owner != nil {
 		if s.cluster == nil {
-			err = s.drop(ctx, s.template)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, name := range s.kept {
+				err = errors.Join(err, s.drop(ctx, name))
+			}
 		}
 		s.owner.Close()
 	}
