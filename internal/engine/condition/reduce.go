@@ -138,7 +138,13 @@ func (r *reducer) node(n *node, want Truth) (filter.Expr, error) {
 		return r.combine(n.kids, want, (n.op == opAll) == (want == True))
 	case opNot:
 		return r.node(n.kids[0], want.Not())
+	default:
+		return r.test(n, want)
 	}
+}
+
+// test states a comparison.
+func (r *reducer) test(n *node, want Truth) (filter.Expr, error) {
 	v, list := r.path(n.path), r.operands(n.list)
 	arg := r.operand(&n.arg)
 	known := !v.row && !arg.row

@@ -150,10 +150,13 @@ func (r *reducer) between(v, a, b side, want Truth) (filter.Expr, error) {
 		}
 		return nil, untranslatable(at, "between may compare clock times, which depend on the tenant's time zone and cannot be stated of rows")
 	}
-	if want == True {
+	_, alike := order(a.value, b.value)
+	switch {
+	case !a.row && !b.row && !alike:
+		return constant(false), nil
+	case want == True:
 		return gather([]filter.Expr{inOrder(opLte, a, v, True), inOrder(opLte, v, b, True)}, true), nil
-	}
-	if _, ok := order(a.value, b.value); ok {
+	case alike:
 		return gather([]filter.Expr{inOrder(opLt, v, a, True), inOrder(opGt, v, b, True)}, false), nil
 	}
 	// False only if v compares with both.

@@ -34,7 +34,7 @@ func (b *builder) columnTest(t *Test, s *scalar, v *values) (string, error) {
 	case Eq:
 		return b.columnEqual(t, s, v)
 	case EqFold:
-		return b.columnFold(t, s, v.texts[kindString]), nil
+		return b.columnFold(t, s, v)
 	case Lt, Lte, Gt, Gte:
 		return b.columnOrder(t, s, v), nil
 	case Exists:
@@ -104,19 +104,21 @@ func (b *builder) columnEqual(t *Test, s *scalar, v *values) (string, error) {
 }
 
 // columnFold is equality of the id with one of texts in small letters, in whatever
-// letters it is. No index serves it.
-func (b *builder) columnFold(t *Test, s *scalar, texts []string) string {
-	folded := "lower(" + s.col + `::text COLLATE "C")`
+// letters it is. No index serves it where the id is a text; a uuid is always in
+// small letters.
+func (b *builder) columnFold(t *Test, s *scalar, v *values) (string, error) {
+	texts := v.texts[kindString]
 	switch {
-	case !s.id || len(texts) == 0 && !t.Negated:
-		return sqlFalse
-	case len(texts) == 0:
-		return s.exists(false)
-	case t.Negated:
-		return b.oneOf(folded, "<>", texts, "text")
-	default:
-		return b.oneOf(folded, "=", texts, "text")
+	case !s.id:
+		return "", t.untranslatable("is no id: %s is of ids only", t.Op)
+	case s.typ != Text || len(texts) == 0:
+		return b.columnEqual(t, s, v)
 	}
+	folded := "lower(" + s.col + `::text COLLATE "C")`
+	if t.Negated {
+		return and(b.oneOf(folded, "<>", texts, "text"), s.exists(false)), nil
+	}
+	return b.oneOf(folded, "=", texts, "text"), nil
 }
 
 var (

@@ -121,10 +121,10 @@ func (r *record) attributes() map[string]any {
 func (tb *table) selected(t require.TestingT, c filter.Condition) []int {
 	out := []int{}
 	where, params := c.SQL, c.Params
-	switch c.Kind {
-	case filter.None:
+	if c.Kind == filter.None {
 		return out
-	case filter.Everything:
+	}
+	if c.Kind == filter.Everything {
 		where = "TRUE"
 	}
 	rows, err := tb.conn.Query(context.Background(), `SELECT n FROM public.rows r WHERE `+where+` ORDER BY n`, params...)
@@ -212,7 +212,7 @@ var (
 	rowPaths = []string{
 		"x", "y", "x.y", "x.y.z", "z", "attributes.in.notes", "notes", "notes.x", "name", "name.x", "kind", "rank", "score", "open", "due", "seen", "tags", "doc", "doc.x", "doc.x.y", "resource.id", "x", "y", "tags",
 	}
-	knownPaths = []string{"subject.id", "subject.attributes.s", "subject.attributes.n", "subject.attributes.l", "subject.attributes.odd", "subject.attributes.none", "resource.type", "resource.path", "stored", "stored.x", "context.time", "context.v"}
+	knownPaths = []string{"subject.id", "subject.attributes.s", "subject.attributes.n", "subject.attributes.l", "subject.attributes.l", "subject.attributes.l", "subject.attributes.odd", "subject.attributes.none", "resource.type", "resource.path", "stored", "stored.x", "context.time", "context.v"}
 )
 
 func fullPath(p string) string {
@@ -230,21 +230,18 @@ func literal() *rapid.Generator[any] {
 	return rapid.OneOf(rapid.SampledFrom(words), rapid.SampledFrom(times), rapid.SampledFrom(numbers), rapid.SampledFrom([]any{true, false, nil}))
 }
 
-func operand() *rapid.Generator[any] {
-	return rapid.OneOf(literal(), literal(), literal(), refTo(rowPaths), refTo(knownPaths))
-}
-
-func comparison() *rapid.Generator[any] {
+// comparison compares with literals and refs.
+func comparison(ref *rapid.Generator[any]) *rapid.Generator[any] {
+	operand := func() *rapid.Generator[any] { return rapid.OneOf(literal(), literal(), literal(), ref, ref) }
 	one := func(op string, g *rapid.Generator[any]) *rapid.Generator[any] {
 		return rapid.Map(g, func(v any) any { return map[string]any{op: v} })
 	}
-	ref := rapid.OneOf(refTo(rowPaths), refTo(knownPaths))
 	number, at := rapid.SampledFrom(numbers), rapid.SampledFrom(goodTimes)
 	ordered := rapid.OneOf(at, number, ref)
 	pair := func(g *rapid.Generator[any]) *rapid.Generator[any] {
 		return rapid.Map(rapid.SliceOfN(rapid.OneOf(g, g, g, ref), 2, 2), func(l []any) any { return append([]any{}, l...) })
 	}
-	many := rapid.OneOf(listOf(operand(), 3), listOf(operand(), 3), narrowList(), ref)
+	many := rapid.OneOf(listOf(operand(), 3), listOf(rapid.OneOf(rapid.SampledFrom(words[:3]), rapid.Just[any](nil)), 3), narrowList(), ref)
 	affix := rapid.OneOf(rapid.SampledFrom([]any{"a", "", "2026-", "b", `\`, "%"}), ref)
 	return rapid.OneOf(
 		operand(), listOf(operand(), 3), one("eq", operand()), one("ne", operand()), one("in", many), one("nin", many), one("nin", narrowList()),
@@ -265,10 +262,10 @@ func conditions(depth int) *rapid.Generator[map[string]any] {
 				out[[]string{"any_of", "all_of"}[n]] = listOf(inner, 3).Draw(t, "list")
 			case n == 2 && depth > 1:
 				out["not"] = inner.Draw(t, "not")
-			case n == 3:
-				out[rapid.SampledFrom(knownPaths).Draw(t, "key")] = comparison().Draw(t, "comparison")
+			case n < 5:
+				out[rapid.SampledFrom(knownPaths).Draw(t, "key")] = comparison(refTo(rowPaths)).Draw(t, "comparison")
 			default:
-				out[rapid.SampledFrom(rowPaths).Draw(t, "key")] = comparison().Draw(t, "comparison")
+				out[rapid.SampledFrom(rowPaths).Draw(t, "key")] = comparison(rapid.OneOf(refTo(rowPaths), refTo(knownPaths))).Draw(t, "comparison")
 			}
 		}
 		return out

@@ -3,7 +3,6 @@ package filter
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -137,21 +136,37 @@ func (b *builder) expr(e Expr) (string, error) {
 	return or(parts...), nil
 }
 
-var placeholder = regexp.MustCompile(`\$[0-9]+`)
-
-// finish numbers the parameters that are used in the order of their places.
+// finish numbers the parameters that are used in the order of their places. No
+// other text of the SQL has a digit after a dollar sign.
 func (b *builder) finish(sql string) (string, []any) {
-	var used []any
+	var (
+		out  strings.Builder
+		used []any
+	)
 	numbers := make([]string, len(b.params))
-	sql = placeholder.ReplaceAllStringFunc(sql, func(place string) string {
-		i, _ := strconv.Atoi(place[1:])
+	out.Grow(len(sql))
+	for {
+		before, rest, ok := strings.Cut(sql, "$")
+		out.WriteString(before)
+		if !ok {
+			return out.String(), used
+		}
+		digits := 0
+		for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
+			digits++
+		}
+		sql = rest[digits:]
+		if digits == 0 {
+			out.WriteByte('$')
+			continue
+		}
+		i, _ := strconv.Atoi(rest[:digits])
 		if numbers[i] == "" {
 			used = append(used, b.params[i])
 			numbers[i] = "$" + strconv.Itoa(b.columns.Offset+len(used))
 		}
-		return numbers[i]
-	})
-	return sql, used
+		out.WriteString(numbers[i])
+	}
 }
 
 func and(parts ...string) string { return connect(" AND ", sqlTrue, sqlFalse, parts) }
@@ -185,9 +200,6 @@ func not(sql string, negated bool) string {
 	return sql
 }
 
-// quoteList is JSON texts as one JSON list.
-func quoteList(texts []string) string { return "[" + strings.Join(texts, ",") + "]" }
-
 // kind is that of a value of a test.
 type kind uint8
 
@@ -197,6 +209,8 @@ const (
 	kindBool
 	kindNumber
 	kindString
+
+	kindCount
 )
 
 // name is what jsonb_typeof calls the kind.
@@ -216,7 +230,7 @@ func (k kind) name() string {
 // values are those of a test by kind: as texts, and as JSON texts.
 type values struct {
 	nothing, null bool
-	texts, json   map[kind][]string
+	texts, json   [kindCount][]string
 }
 
 // kinds are those that there are values of, null and nothing aside.
@@ -244,7 +258,7 @@ func (v *values) all() []string {
 
 // sort reads the values of a test.
 func (t *Test) sort() (*values, error) {
-	v := &values{texts: map[kind][]string{}, json: map[kind][]string{}}
+	v := &values{}
 	for _, e := range t.Values {
 		k, text := kindBool, ""
 		switch e := e.(type) {

@@ -181,7 +181,8 @@ func TestUCAST_IsInTheWordsOfDataFilters(t *testing.T) {
 			`{"type":"compound","operator":"and","value":[{"type":"field","operator":"ne","field":"resource.attributes.x","value":null},{"type":"field","operator":"ne","field":"resource.attributes.x","value":false}]}`,
 		},
 		{
-			"a time in UTC", filter.All{&filter.Test{Op: filter.Lt, Field: x, Values: []any{"2026-03-02T09:00:00+02:00"}, Negated: true}},
+			"a time in UTC",
+			filter.All{&filter.Test{Op: filter.Lt, Field: x, Values: []any{"2026-03-02T09:00:00+02:00"}, Negated: true}},
 			`{"type":"compound","operator":"and","value":[{"type":"field","operator":"ne","field":"resource.attributes.x","value":null},{"type":"field","operator":"gte","field":"resource.attributes.x","value":"2026-03-02T07:00:00Z"}]}`,
 		},
 		{
@@ -190,7 +191,8 @@ func TestUCAST_IsInTheWordsOfDataFilters(t *testing.T) {
 				`{"type":"field","operator":"eq","field":"resource.attributes.x","value":{"field":"resource.attributes.y.z"}}]}`,
 		},
 		{
-			"one of two", filter.Any{&filter.Test{Op: filter.Exists, Field: x, Negated: true}, filter.Any{}, &filter.Test{Op: filter.Suffix, Field: y, Values: []any{"b"}}},
+			"one of two",
+			filter.Any{&filter.Test{Op: filter.Exists, Field: x, Negated: true}, filter.Any{}, &filter.Test{Op: filter.Suffix, Field: y, Values: []any{"b"}}},
 			`{"type":"compound","operator":"or","value":[{"type":"field","operator":"eq","field":"resource.attributes.x","value":null},{"type":"field","operator":"endswith","field":"resource.attributes.y.z","value":"b"}]}`,
 		},
 		{"a pattern of one id", glob(`a\[1\]`, false), `{"type":"field","operator":"eq","field":"resource.id","value":"a[1]"}`},

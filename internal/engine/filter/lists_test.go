@@ -1,0 +1,76 @@
+package filter_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sentinel-access/sentinel/internal/engine/condition"
+	"github.com/sentinel-access/sentinel/internal/engine/filter"
+)
+
+// TestSQL_ComparesListsAsConditionsDo goes through all that can stand on either
+// side of an operator of lists: there missing, null, empty and mixed lists differ
+// most.
+func TestSQL_ComparesListsAsConditionsDo(t *testing.T) {
+	t.Parallel()
+	member := rapid.SampledFrom([]any{"a", "a", "b", json.Number("1"), json.Number("2"), nil, true, json.Number("1e400"), []any{"a"}, []any{}, map[string]any{}})
+	value := rapid.OneOf(listOf(rapid.SampledFrom([]any{"a", "b", "c"}), 2), listOf(rapid.SampledFrom([]any{json.Number("1"), json.Number("1.0"), json.Number("1e400")}), 2), listOf(member, 3), listOf(member, 2), member)
+	rows := make([]record, 120)
+	for i := range rows {
+		v := rapid.MapOfN(rapid.SampledFrom([]string{"x", "y"}), value, 1, 2).Example(i)
+		rows[i] = record{id: "a", document: v, columns: map[string]any{"name": "a", "rank": json.Number("1"), "score": json.Number("1"), "open": true, "tags": value.Example(1000 + i)}}
+	}
+	rows[0].document, rows[0].columns = nil, nil
+	tb := newTable(t, rows)
+	env := condition.Env{Subject: condition.Subject{Attributes: map[string]any{
+		"mixed": []any{"a", nil, json.Number("1")}, "empty": []any{}, "texts": []any{"a", "b"}, "null": nil, "text": "a", "odd": json.Number("1e400"), "odds": []any{json.Number("1e400")}, "number": json.Number("1"),
+	}}}
+	ref := func(path string) any { return map[string]any{"ref": path} }
+	x, tags, name := ref("attributes.x"), ref("attributes.tags"), ref("attributes.name")
+	one := []any{"a", nil, json.Number("1"), true, ref("subject.attributes.odd"), ref("subject.attributes.null"), ref("subject.attributes.nope"), x, tags, name, ref("attributes.rank"), ref("attributes.open"), ref("attributes.score")}
+	many := []any{
+		[]any{},
+		[]any{"a"},
+		[]any{"a", "b"},
+		[]any{nil},
+		[]any{"a", nil},
+		[]any{"a", json.Number("1")},
+		[]any{true, nil},
+		[]any{json.Number("1")},
+		[]any{x, "a"},
+		[]any{x},
+		[]any{ref("subject.attributes.odd"), "a"},
+		[]any{tags, nil, name},
+		ref("subject.attributes.mixed"), ref("subject.attributes.empty"), ref("subject.attributes.texts"), ref("subject.attributes.odds"), ref("subject.attributes.text"), x, tags, name,
+	}
+	operators := map[string][]any{"contains": one, "eq": one, "prefix": {x, name}, "suffix": {tags}, "contains_all": many, "contains_any": many, "in": many, "lt": {x, name, ref("attributes.rank"), ref("attributes.score")}}
+	kinds := map[filter.Kind]int{}
+	for _, left := range []string{"x", "tags", "name", "rank", "score", "subject.attributes.mixed", "subject.attributes.empty", "subject.attributes.texts", "subject.attributes.null", "subject.attributes.text", "subject.attributes.number"} {
+		for op, rights := range operators {
+			for _, right := range rights {
+				conditions := map[string]any{left: map[string]any{op: right}}
+				p, violations := compile(t, conditions)
+				if len(violations) > 0 {
+					require.Contains(t, []string{"lt", "prefix", "suffix"}, op)
+					continue
+				}
+				for _, want := range []condition.Truth{condition.True, condition.False} {
+					e, err := p.Reduce(&env, condition.Row{ID: true, Attributes: true}, want)
+					if errors.As(err, new(*filter.Untranslatable)) {
+						continue
+					}
+					require.NoError(t, err)
+					c := written(t, e, layout)
+					kinds[c.Kind]++
+					require.Equal(t, tb.expected(p, env, idOf[0].id, want), tb.selected(t, c), "%s is %s\n%s\n%q", text(t, conditions), want, c.SQL, c.Params)
+				}
+			}
+		}
+	}
+	t.Log(kinds)
+	require.Greater(t, kinds[filter.Some], 300)
+}
