@@ -39,10 +39,13 @@ func (s *State) Subject(id uuid.UUID) (*Subject, error) {
 		}
 		s.stored[id] = stored
 	}
-	if stored != nil {
-		s.changed[id] = stored.apart()
+	if stored == nil {
+		return nil, nil //nolint:nilnil // "no such user" is an answer, not a failure
 	}
-	return s.changed[id], nil
+	own := stored.clone()
+	own.Attributes, own.Assignments, own.Requests = maps.Clone(own.Attributes), slices.Clone(own.Assignments), slices.Clone(own.Requests)
+	s.changed[id] = own
+	return own, nil
 }
 
 // now is the subject as the changes have made it.
@@ -51,17 +54,6 @@ func (s *State) now(id uuid.UUID) *Subject {
 		return own
 	}
 	return s.stored[id]
-}
-
-// apart copies a subject, to be changed without it. What was worked out of it
-// stays behind.
-func (s *Subject) apart() *Subject {
-	return &Subject{
-		ID: s.ID, TenantID: s.TenantID, Email: s.Email, EmailVerified: s.EmailVerified, Username: s.Username, ExternalID: s.ExternalID,
-		IsServiceAccount: s.IsServiceAccount, IsActive: s.IsActive, LockedUntil: s.LockedUntil, TokenEpoch: s.TokenEpoch,
-		AllowedIPs: s.AllowedIPs, AssertSubject: s.AssertSubject, AssertOverride: s.AssertOverride, Revoked: s.Revoked, Attributes: maps.Clone(s.Attributes),
-		Assignments: slices.Clone(s.Assignments), Requests: slices.Clone(s.Requests),
-	}
 }
 
 // readState reads a tenant whole, and some of its users, with its graph as it is.
