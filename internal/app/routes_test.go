@@ -120,8 +120,6 @@ func TestRoutes_AreDeclaredAndTested(t *testing.T) {
 		"POST //access/v1/search/subject":                        "a question",
 		"POST //access/v1/search/resource":                       "a question",
 		"POST //access/v1/search/action":                         "a question",
-		"POST /permissions/simulate-change":                      "a question: the change is not made",
-		"POST /permissions/explain":                              "a question",
 		"POST /field-definitions/validate":                       "a question",
 		"POST /navigation/customize":                             "what the own menu shows, which decides nothing",
 		"DELETE /navigation/customizations/{item_id}":            "likewise",

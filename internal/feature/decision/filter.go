@@ -80,9 +80,8 @@ func (s *Service) filter(ctx context.Context, in *FilterIn) (*Filter, error) {
 		return nil, asking.Required("api/decisions:execute", "This condition names registered resources on which the subject may not act, which needs execute on api/decisions. Check each row instead.")
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", rows.Revision)
-	out := &Filter{ReasonCode: string(rows.Code), Obligations: rows.Obligations, Revision: rows.Revision, TTL: rows.TTL}
-	if !caller.Trusted {
-		out.Obligations = unsigned(rows.Obligations)
+	out := &Filter{
+		ReasonCode: string(rows.Code), Obligations: caller.Obligations(&engine.Decision{Obligations: rows.Obligations}), Revision: rows.Revision, TTL: rows.TTL,
 	}
 	if err := in.translate(out, rows); err != nil {
 		return nil, untranslated(caller, err)
