@@ -74,3 +74,44 @@ func TestSQL_ComparesListsAsConditionsDo(t *testing.T) {
 	t.Log(kinds)
 	require.Greater(t, kinds[filter.Some], 300)
 }
+
+func TestSQL_LooksKeysWithDotsUpAsConditionsDo(t *testing.T) {
+	t.Parallel()
+	type object = map[string]any
+	absent := struct{}{}
+	wholes := []any{absent, "a", "b", nil, []any{"a"}}
+	heads := []any{absent, "s", object{"y.z": "a"}, object{"y.z": "b", "y": object{"z": "a"}}, object{"y.z": nil, "y": object{"z": "a"}}, object{"y": object{"z": "a"}}, object{"y": object{"z": []any{"a"}}}, object{"y": "a"}, []any{"y.z", "y"}}
+	var rows []record
+	for _, whole := range wholes {
+		for _, head := range heads {
+			for _, column := range []any{absent, object{"y.z": "a"}, object{"y": object{"z": "b"}}, object{"y": "a"}, "a"} {
+				r := record{id: "a", document: object{"doc": object{"y": object{"z": "a"}}}, columns: object{"name": "a"}}
+				for key, v := range map[string]any{"x.y.z": whole, "doc.y.z": whole, "name.y": whole, "x": head} {
+					if v != absent {
+						r.document[key] = v
+					}
+				}
+				if column != absent {
+					r.columns["doc"] = column
+				}
+				rows = append(rows, r)
+			}
+		}
+	}
+	tb := newTable(t, rows)
+	for _, key := range []string{"x.y.z", "doc.y.z", "doc.y", "name.y", "x.y"} {
+		for _, comparison := range []any{
+			"a", nil, []any{"a", nil}, map[string]any{"ne": "a"}, map[string]any{"exists": true}, map[string]any{"contains": "a"}, map[string]any{"contains_any": []any{"a", "b"}}, map[string]any{"ref": "attributes.x.y.z"},
+		} {
+			conditions := map[string]any{key: comparison}
+			p, violations := compile(t, conditions)
+			require.Empty(t, violations)
+			for _, want := range []condition.Truth{condition.True, condition.False} {
+				e, err := p.Reduce(&condition.Env{}, condition.Row{ID: true, Attributes: true}, want)
+				require.NoError(t, err)
+				c := written(t, e, layout)
+				require.Equal(t, tb.expected(p, condition.Env{}, idOf[0].id, want), tb.selected(t, c), "%s is %s\n%s\n%q", text(t, conditions), want, c.SQL, c.Params)
+			}
+		}
+	}
+}

@@ -65,6 +65,7 @@ func newTable(t testing.TB, rows []record) *table {
 		CREATE TABLE public.rows (n int PRIMARY KEY, id text, uid uuid, num bigint, attributes jsonb, name varchar(2000), kind public.kinds, rank int, score numeric, open boolean, due date,
 			seen timestamptz, tags jsonb, doc jsonb)`)
 	require.NoError(t, err)
+	batch := &pgx.Batch{}
 	for i, r := range rows {
 		values := []any{i, r.id, r.uid, r.num, text(t, r.document)}
 		for _, name := range []string{"name", "kind", "rank", "score", "open", "due", "seen"} {
@@ -81,10 +82,10 @@ func newTable(t testing.TB, rows []record) *table {
 				values = append(values, nil)
 			}
 		}
-		_, err := conn.Exec(t.Context(), `INSERT INTO public.rows VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7::text::public.kinds, $8::text::int, $9::text::numeric, $10::text::boolean, $11::text::date,
+		batch.Queue(`INSERT INTO public.rows VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7::text::public.kinds, $8::text::int, $9::text::numeric, $10::text::boolean, $11::text::date,
 			$12::text::timestamptz, $13::text::jsonb, $14::text::jsonb)`, values...)
-		require.NoError(t, err, "%v", values)
 	}
+	require.NoError(t, conn.SendBatch(t.Context(), batch).Close())
 	_, err = conn.Exec(t.Context(), `ANALYZE public.rows`)
 	require.NoError(t, err)
 	return &table{conn: conn, rows: rows}
