@@ -57,13 +57,18 @@ approval is asked for. That is one's own to do, so it goes without --user.`,
 		},
 	}
 	o.flags(cmd, "ask")
-	cmd.Flags().StringVar(&o.user, "user", "", "the subject's id (default: the token's own account)")
-	cmd.Flags().StringVar(&o.attributes, "attributes", "", "what is known of the resource, a JSON object")
-	cmd.Flags().StringVar(&o.context, "context", "", "the context of the request, a JSON object")
+	o.questionFlags(cmd)
 	cmd.Flags().StringVar(&o.justification, "justification", "", "why it should be allowed: opens an access request if an approval is needed")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text for people, json for programs")
 	cmd.Flags().BoolVar(&o.ready, "ready", false, "ask only whether the server is ready")
 	return cmd
+}
+
+// questionFlags adds what a question has beside its arguments.
+func (o *checkOptions) questionFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.user, "user", "", "the subject's id (default: the token's own account)")
+	cmd.Flags().StringVar(&o.attributes, "attributes", "", "what is known of the resource, a JSON object")
+	cmd.Flags().StringVar(&o.context, "context", "", "the context of the request, a JSON object")
 }
 
 func ready(ctx context.Context, r *remote) error {

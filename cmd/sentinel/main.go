@@ -44,7 +44,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), templatesCommand(), applyCommand(), exportCommand(),
+	cmd.AddCommand(serveCommand(), migrateCommand(), seedCommand(), checkCommand(), explainCommand(), whoCanCommand(), whatCanCommand(), templatesCommand(), applyCommand(), exportCommand(),
 		schemaCommand(), importCommand(), benchCommand(), policyCommand(), openapiCommand(), keysCommand(), versionCommand())
 	return cmd
 }
