@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,3 +38,8 @@ func (e *Engine) Slots() (n int, balanced bool) {
 
 // MaxSubjects bounds the subjects of a tenant in memory.
 const MaxSubjects = maxSubjects
+
+// FilterFor is [Snapshot.Filter] of an engine whose answers hold for as long.
+func (s *Snapshot) FilterFor(ctx context.Context, q *Question, subject *Subject, now time.Time, answerTTL time.Duration) (*RowFilter, error) {
+	return (&Decision{question: q, now: now, snapshot: s}).filter(ctx, subject, asking{answerTTL: answerTTL})
+}

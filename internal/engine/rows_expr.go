@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -82,16 +84,13 @@ func oneOr[E filter.All | filter.Any](parts []filter.Expr, none E) filter.Expr {
 // onlyOnce leaves out what stands twice, and makes one of the tests whether the id
 // is one of several, or, if together is set, none of several.
 func onlyOnce(parts []filter.Expr, together bool) []filter.Expr {
-	out := parts[:0:0]
-	seen := make(map[string]struct{}, len(parts))
+	out := make([]filter.Expr, 0, len(parts))
+	var seen keys
 	ids := -1
-	var buf []byte
 	for _, p := range parts {
-		buf = key(buf[:0], p)
-		if _, has := seen[string(buf)]; has {
+		if !seen.add(p) {
 			continue
 		}
-		seen[string(buf)] = struct{}{}
 		t, ok := p.(*filter.Test)
 		if !ok || t.Op != filter.Eq || !t.Field.ID || t.Negated != together || t.Other != nil {
 			out = append(out, p)
@@ -106,6 +105,48 @@ func onlyOnce(parts []filter.Expr, together bool) []filter.Expr {
 		out[ids] = &joined
 	}
 	return out
+}
+
+// keys are those of expressions: few of them in a list, since most lists are
+// short.
+type keys struct {
+	buf  []byte
+	ends []int
+	many map[string]struct{}
+}
+
+// few is how many keys are compared one by one.
+const few = 16
+
+// add reports whether an expression is new, and takes it in.
+func (k *keys) add(e filter.Expr) bool {
+	start := len(k.buf)
+	k.buf = key(k.buf, e)
+	one := k.buf[start:]
+	if k.many != nil {
+		_, has := k.many[string(one)]
+		k.many[string(one)] = struct{}{}
+		k.buf = k.buf[:start]
+		return !has
+	}
+	from := 0
+	for _, end := range k.ends {
+		if bytes.Equal(k.buf[from:end], one) {
+			k.buf = k.buf[:start]
+			return false
+		}
+		from = end
+	}
+	k.ends = append(k.ends, len(k.buf))
+	if len(k.ends) > few {
+		k.many, from = make(map[string]struct{}, 4*few), 0
+		for _, end := range k.ends {
+			k.many[string(k.buf[from:end])] = struct{}{}
+			from = end
+		}
+		k.buf = nil
+	}
+	return true
 }
 
 // key appends a text that is the same for equal expressions only.
@@ -142,7 +183,9 @@ func testKey(b []byte, t *filter.Test) []byte {
 		b = append(b, ',')
 		switch v := v.(type) {
 		case string:
-			b = strconv.AppendQuote(b, v)
+			b = textKey(append(b, '"'), v)
+		case json.Number:
+			b = textKey(b, string(v))
 		default:
 			b = fmt.Append(b, v)
 		}
@@ -155,7 +198,12 @@ func fieldKey(b []byte, f *filter.Field) []byte {
 	if f.ID {
 		return append(b, '#')
 	}
-	return strconv.AppendQuote(b, f.Key)
+	return textKey(b, f.Key)
+}
+
+// textKey writes a text after its length, so that it ends where it ends.
+func textKey(b []byte, s string) []byte {
+	return append(append(strconv.AppendInt(b, int64(len(s)), 10), ':'), s...)
 }
 
 // walk calls do for every test.

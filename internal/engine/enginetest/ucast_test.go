@@ -61,8 +61,8 @@ func (r *row) passes(x *world, n *filter.Node, places map[string]filter.Place) b
 	case "startswith":
 		text, ok := v.(string)
 		return ok && strings.HasPrefix(text, w.(string))
-	case "gt":
-		return alikeKind(v, w) && number(v).Cmp(number(w)) > 0
+	case "gt", "lte":
+		return alikeKind(v, w) && (number(v).Cmp(number(w)) > 0) == (n.Operator == "gt")
 	default:
 		require.Fail(x.T, "an operator that no condition of the random tenants has", n.Operator)
 		return false
