@@ -30,6 +30,7 @@ func allScenarios() []scenario {
 		filterScenarios(),
 		searchScenarios(),
 		authzenScenarios(),
+		explainScenarios(),
 		edgeScenarios(),
 		credentialScenarios(),
 		personalScenarios(),

@@ -197,6 +197,7 @@ func examples() map[string]example {
 		navigationExamples(), requestExamples(), resourceExamples(), simulateExamples(), webhookExamples(),
 		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
 		answerExamples(), authzenExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
+		answerExamples(), bundleExamples(), explainExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
 		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
 	} {
 		maps.Copy(all, section)

@@ -179,7 +179,7 @@ func (e *explainer) step(name, outcome, detail string) {
 func (e *explainer) rolesDetail() string {
 	text := fmt.Sprintf("The subject has %s and is in %s.", counted(e.heldRoles(), "role"), counted(len(e.x.d.held)-e.heldRoles(), "group"))
 	if n := len(e.out.NotCounting); n > 0 {
-		text += fmt.Sprintf(" Of what it is given, %d do not count now.", n)
+		text += fmt.Sprintf(" Of what it is given, %d %s not count now.", n, verb(n, "does", "do"))
 	}
 	return text
 }
@@ -200,6 +200,14 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// verb is the form of a verb for so many.
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
 func (e *explainer) permissionStep() (name, outcome, detail string) {
 	allows, failed := len(e.settled.counting), 0
 	if e.settled.code == "" && allows == 0 {
@@ -207,13 +215,13 @@ func (e *explainer) permissionStep() (name, outcome, detail string) {
 	}
 	switch {
 	case allows > 0:
-		return StepPermissions, StepPassed, fmt.Sprintf("%s allow it.", counted(allows, "permission"))
+		return StepPermissions, StepPassed, counted(allows, "permission") + verb(allows, " allows it.", " allow it.")
 	case e.settled.code == ExplicitDeny:
-		return StepPermissions, StepPassed, fmt.Sprintf("%s match.", counted(len(e.candidates), "permission"))
+		return StepPermissions, StepPassed, counted(len(e.candidates), "permission") + verb(len(e.candidates), " matches.", " match.")
 	case e.d.Allowed:
 		return StepPermissions, StepSkipped, "No permission allows it: an approval, or a policy that may, stands in."
 	case failed > 0:
-		return StepPermissions, StepRefused, fmt.Sprintf("%s would allow it, but the conditions do not hold.", counted(failed, "permission"))
+		return StepPermissions, StepRefused, counted(failed, "permission") + " would allow it, but" + verb(failed, " its", " their") + " conditions do not hold."
 	default:
 		return StepPermissions, StepRefused, "No permission of the subject's roles is for it."
 	}
@@ -228,9 +236,9 @@ func (e *explainer) conflictStep() (name, outcome, detail string) {
 	}
 	switch {
 	case e.settled.code == ExplicitDeny:
-		return StepConflict, StepRefused, fmt.Sprintf("%s forbid it (%s).", counted(len(e.settled.matched), "permission"), e.s.Tenant.Conflict)
+		return StepConflict, StepRefused, fmt.Sprintf("%s it (%s).", counted(len(e.settled.matched), "permission")+verb(len(e.settled.matched), " forbids", " forbid"), e.s.Tenant.Conflict)
 	case denies > 0:
-		return StepConflict, StepPassed, fmt.Sprintf("%s to the contrary do not win (%s).", counted(denies, "permission"), e.s.Tenant.Conflict)
+		return StepConflict, StepPassed, fmt.Sprintf("%s to the contrary %s not win (%s).", counted(denies, "permission"), verb(denies, "does", "do"), e.s.Tenant.Conflict)
 	default:
 		return StepConflict, StepSkipped, "No permission is to the contrary."
 	}

@@ -23,7 +23,7 @@ const mostRoles = 5
 // changes looks for the least that would change the answer.
 func (e *explainer) changes(ctx context.Context) {
 	s := &search{
-		ctx: ctx, now: e.d.now, allowed: e.d.Allowed, left: mostSupposed, complete: true, seen: map[string]bool{},
+		ctx: ctx, now: e.d.now, allowed: e.d.Allowed, left: max(leastSupposed, min(mostSupposed, mostWork/max(1, len(e.candidates)))), complete: true, seen: map[string]bool{},
 		start: supposed{s: e.s, q: e.q, subject: e.subject},
 	}
 	start := state{supposed: s.start, d: e.d}
@@ -130,7 +130,11 @@ func (s *search) lift(from state) [][]ExplainedChange {
 	var out [][]ExplainedChange
 	var all []ExplainedChange
 	x := from.inquiry()
-	for _, g := range from.d.Matched {
+	for i, g := range from.d.Matched {
+		if i == mostTried {
+			s.complete = false
+			break
+		}
 		var losses []ExplainedChange
 		for _, at := range distinct(from.d.direct) {
 			brings := slices.ContainsFunc(g.Owners, func(o int32) bool {
@@ -300,14 +304,20 @@ func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 func (s *search) hold(from state) [][]ExplainedChange {
 	x := from.inquiry()
 	var out [][]ExplainedChange
+	tried := 0
 	for _, g := range from.s.Grants.Candidates(nil, from.d.held, &x.target) {
-		if g.Effect == grants.Allow && g.Conditions.Eval(x.env) != condition.True {
-			solutions := g.Conditions.Solve(x.env, condition.True, settable)
-			if solutions == nil {
-				s.complete = false
-			}
-			out = append(out, from.set(solutions)...)
+		if g.Effect == grants.Deny || g.Conditions.Eval(x.env) == condition.True {
+			continue
 		}
+		if tried++; tried > mostTried {
+			s.complete = false
+			break
+		}
+		solutions := g.Conditions.Solve(x.env, condition.True, settable)
+		if solutions == nil {
+			s.complete = false
+		}
+		out = append(out, from.set(solutions)...)
 	}
 	return out
 }

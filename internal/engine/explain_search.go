@@ -9,7 +9,13 @@ import (
 
 // The bounds of the search for changes.
 const (
-	mostSupposed = 300
+	// mostSupposed is how often a question is decided again, less often where many
+	// permissions match: mostWork is how many may be judged, all in all.
+	mostSupposed  = 300
+	leastSupposed = 20
+	mostWork      = 20_000
+	// mostTried is of how many permissions the conditions are solved.
+	mostTried    = 20
 	mostTogether = 3
 	mostWays     = 10
 	mostMoments  = 30
@@ -58,6 +64,10 @@ func (s *search) run(start state, steps func(*search, state) [][]ExplainedChange
 		}
 		slices.SortStableFunc(reached[n], func(a, b state) int { return rankOf(b.d.Code) - rankOf(a.d.Code) })
 		for _, from := range reached[n] {
+			if s.left == 0 {
+				s.complete = false
+				return
+			}
 			for _, step := range steps(s, from) {
 				next, ok := s.take(from, step)
 				if ok && len(next.changes) <= mostTogether {

@@ -43,3 +43,13 @@ const MaxSubjects = maxSubjects
 func (s *Snapshot) FilterFor(ctx context.Context, q *Question, subject *Subject, now time.Time, answerTTL time.Duration) (*RowFilter, error) {
 	return (&Decision{question: q, now: now, snapshot: s}).filter(ctx, subject, asking{answerTTL: answerTTL})
 }
+
+// CloneSubject and CloneResource are the copies in which explanations suppose
+// something.
+func CloneSubject(s *Subject) *Subject { return s.clone() }
+
+// CloneResource is [CloneSubject] of a node.
+func CloneResource(r *Resource) *Resource { return r.clone() }
+
+// Plainly is the answer in a sentence that names nothing.
+func Plainly(code Code) string { return plainly(code) }

@@ -10,10 +10,13 @@ import (
 func (w *Want) Words() string { return words(w.Operator, w.Negated, w.Operands) }
 
 // Failure says in words by which comparisons conditions do not hold, each as
-// "subject.attributes.clearance is 2, wanted at least 3". Empty if they hold.
+// "subject.attributes.clearance is 2, wanted at least 3".
 func (j *Judged) Failure() string {
 	var out []string
-	j.failures(False, &out)
+	j.failures(True, &out)
+	if out == nil {
+		return "they compare nothing"
+	}
 	const most = 3
 	if len(out) > most {
 		out = append(out[:most], fmt.Sprintf("and %d more", len(out)-most))
@@ -21,21 +24,21 @@ func (j *Judged) Failure() string {
 	return strings.Join(out, "; ")
 }
 
-// failures collects the comparisons that decide, with what each would have to be
-// for the whole to be other than it is. held is what the whole may not be.
-func (j *Judged) failures(is Truth, out *[]string) {
-	if !j.Decides {
+// failures collects the comparisons that stand in the way of want, with what each
+// would have to be.
+func (j *Judged) failures(want Truth, out *[]string) {
+	if j.Truth == want.String() {
 		return
 	}
 	switch j.Operator {
 	case "all_of", "any_of":
 		for _, part := range j.Parts {
-			part.failures(is, out)
+			part.failures(want, out)
 		}
 	case "not":
-		j.Parts[0].failures(is.Not(), out)
+		j.Parts[0].failures(want.Not(), out)
 	default:
-		*out = append(*out, fmt.Sprintf("%s %s, wanted %s", j.Path, found(j.Found), words(j.Operator, is == True, j.Wanted)))
+		*out = append(*out, fmt.Sprintf("%s %s, wanted %s", j.Path, found(j.Found), words(j.Operator, want == False, j.Wanted)))
 	}
 }
 
