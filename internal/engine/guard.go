@@ -64,7 +64,7 @@ func (l *loader) fields() error {
 }
 
 func (l *loader) readFields() (rows []models.FieldDefinition, err error) {
-	err = l.tx.Select("entity_type", "field_name", "field_type", "default_visibility", "is_active").
+	err = l.tx.Select("entity_type", "field_name", "field_type", "data_type", "storage_column", "storage_path", "default_visibility", "is_active").
 		Where("(tenant_id = ? OR tenant_id IS NULL) AND is_active", l.snap.Tenant.ID).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("field definitions: %w", err)
