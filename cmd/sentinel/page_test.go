@@ -20,12 +20,7 @@ import (
 // block is a fenced block of a page: ```lang note.
 type block struct{ lang, note, text string }
 
-var (
-	fence = regexp.MustCompile("(?ms)^```(\\S*) ?(\\S*)\n(.*?)^```$")
-	// documented are the addresses of the pages: of the server, and of an example
-	// that listens itself.
-	documented = [2]string{"http://127.0.0.1:8080", "127.0.0.1:8081"}
-)
+var fence = regexp.MustCompile("(?ms)^```(\\S*) ?(\\S*)\n(.*?)^```$")
 
 // readPage returns the blocks of a page of this repository, or of one of its
 // sections, which is named by its heading.
@@ -53,7 +48,7 @@ func readPage(t *testing.T, name, heading string) []block {
 type player struct {
 	// url is of the server that stands in for the documented one.
 	url string
-	// listen is the address that stands in for the one of the example.
+	// listen is the address that stands in for the one of the page's own program.
 	listen string
 	env    []string
 	// keepGoing runs on after a command that fails, as a terminal does. A page that
@@ -61,58 +56,27 @@ type player struct {
 	keepGoing bool
 }
 
-// workshop is a folder as the pages suppose the reader to be in: bin/sentinel and
-// the examples, and whatever files the page has the reader write.
-func workshop(t *testing.T, blocks []block) string {
-	t.Helper()
-	dir := t.TempDir()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	require.NoError(t, err)
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
-	require.NoError(t, os.Symlink(self, filepath.Join(dir, "bin", "sentinel")))
-	require.NoError(t, os.Symlink(filepath.Join(root, "examples"), filepath.Join(dir, "examples")))
-	for _, b := range blocks {
-		if b.lang != "go" || b.note == "" {
-			continue
-		}
-		file := filepath.Join(dir, filepath.FromSlash(b.note))
-		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
-		require.NoError(t, os.WriteFile(file, []byte(b.text), 0o600))
-		// In place of what `go get` does for the reader: the client of this tree.
-		module := filepath.Base(filepath.Dir(file))
-		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), "go.mod"), []byte("module example.com/"+module+"\n\ngo 1.26\n"), 0o600))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "go.work"), fmt.Appendf(nil, "go 1.26.0\n\nuse (\n\t./%s\n\t%q\n)\n", module, filepath.Join(root, "client")), 0o600))
-	}
-	return dir
-}
-
-// play runs the sh blocks that have no note, and returns what each has printed,
-// errors too.
+// play saves the programs of a page, whose note is the file, runs the sh blocks that
+// have no note, and returns what each has printed, errors too.
 func (p player) play(t *testing.T, blocks []block) []string {
 	t.Helper()
-	dir := workshop(t, blocks)
+	addresses := strings.NewReplacer("http://127.0.0.1:8080", p.url, "127.0.0.1:8081", p.listen)
+	dir := workshop(t)
 	const mark = "\x1e"
 	script := "set -uo pipefail\n"
 	if !p.keepGoing {
 		script += "set -e\n"
 	}
 	for _, b := range blocks {
-		if b.lang == "sh" && b.note == "" {
-			script += b.text + "printf '" + mark + "'\n"
+		switch {
+		case b.lang == "sh" && b.note == "":
+			script += addresses.Replace(b.text) + "printf '" + mark + "'\n"
+		case b.lang == "go" && b.note != "":
+			file := filepath.Join(dir, filepath.FromSlash(b.note))
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+			require.NoError(t, os.WriteFile(file, []byte(addresses.Replace(b.text)), 0o600))
 		}
 	}
-	if p.listen != "" {
-		for _, file := range blocks {
-			if file.lang == "go" && file.note != "" {
-				path := filepath.Join(dir, filepath.FromSlash(file.note))
-				require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(file.text, documented[1], p.listen)), 0o600))
-			}
-		}
-		script = strings.ReplaceAll(script, documented[1], p.listen)
-	}
-	script = strings.ReplaceAll(script, documented[0], p.url)
 	cmd := exec.CommandContext(t.Context(), "bash")
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(script)
 	cmd.Env = append(os.Environ(), "SENTINEL_TEST_COMMAND=1", "SENTINEL="+p.url, "SENTINEL_URL="+p.url, "SENTINEL_TOKEN=")
@@ -124,6 +88,23 @@ func (p player) play(t *testing.T, blocks []block) []string {
 	return printed[:len(printed)-1]
 }
 
+// workshop is a folder as the pages suppose the reader to be in: that of this
+// repository, with bin/sentinel built.
+func workshop(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
+	require.NoError(t, os.Symlink(self, filepath.Join(dir, "bin", "sentinel")))
+	for _, part := range []string{"examples", "client"} {
+		folder, err := filepath.Abs(filepath.Join("..", "..", part))
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(folder, filepath.Join(dir, part)))
+	}
+	return dir
+}
+
 // holds compares what the commands of a page have printed with the text and json
 // blocks that follow them. What has no such block prints nothing.
 func holds(t *testing.T, blocks []block, printed []string) {
@@ -132,6 +113,7 @@ func holds(t *testing.T, blocks []block, printed []string) {
 		if b.lang != "sh" || b.note != "" {
 			continue
 		}
+		require.NotEmpty(t, printed, "the shell stopped before\n%s", b.text)
 		got, want := printed[0], block{lang: "text"}
 		printed = printed[1:]
 		if i+1 < len(blocks) && (blocks[i+1].lang == "text" || blocks[i+1].lang == "json") {
@@ -146,10 +128,11 @@ func holds(t *testing.T, blocks []block, printed []string) {
 	require.Empty(t, printed)
 }
 
-// sameText compares line by line. "..." stands for any text within a line.
+// sameText compares line by line, but for the end of the last one. "..." stands
+// for any text within a line.
 func sameText(want, got string) error {
-	pattern := strings.ReplaceAll(regexp.QuoteMeta(want), regexp.QuoteMeta("..."), `[^\n]*`)
-	if regexp.MustCompile(`\A` + pattern + `\z`).MatchString(got) {
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimRight(want, "\n")), regexp.QuoteMeta("..."), `[^\n]*`)
+	if regexp.MustCompile(`\A` + pattern + `\n?\z`).MatchString(got) {
 		return nil
 	}
 	return fmt.Errorf("the page shows\n%s", want)
@@ -257,7 +240,7 @@ func TestPage_ComparesWhatItShows(t *testing.T) {
 	require.Error(t, sameText("a.c\n", "abc\n"))
 	const got = `{"a":{"b":1,"c":[1,2,3]},"d":"x"} {"e":null}`
 	for want, same := range map[string]bool{
-		`{"a": {"b": 1, "c": [1, 2, 3]}, "d": "x"} {"e": null}`:            true,
+		`{"a": {"b": 1, "c": [1, 2, 3]}, "d": "x"} {"e": null}`:           true,
 		`{"a": "...", "...": "..."} {"e": "..."}`:                         true,
 		`{"a": {"c": [1, "..."], "...": "..."}, "d": "..."} {"e": null}`:  true,
 		`{"a": {"c": ["...", 2, "..."], "b": 1}, "d": "x"} {"e": null}`:   true,

@@ -193,16 +193,12 @@ func examples() map[string]example {
 		},
 	}
 	for _, section := range []map[string]example{
-		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
-		answerExamples(), bundleExamples(), explainExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
-		answerExamples(), authzenExamples(), bundleExamples(), chainExamples(), directoryExamples(), fieldExamples(), importExamples(), manifestExamples(),
-		navigationExamples(), requestExamples(), resourceExamples(), webhookExamples(),
-		answerExamples(), bundleExamples(), chainExamples(), directoryExamples(), explainExamples(), fieldExamples(), filterExamples(), importExamples(), manifestExamples(),
-		navigationExamples(), requestExamples(), resourceExamples(), simulateExamples(), webhookExamples(),
+		answerExamples(), authzenExamples(), bundleExamples(), chainExamples(), directoryExamples(), explainExamples(), fieldExamples(),
+		filterExamples(), importExamples(), manifestExamples(), navigationExamples(), requestExamples(), resourceExamples(), searchExamples(),
+		simulateExamples(), webhookExamples(),
 	} {
 		maps.Copy(all, section)
 	}
-	maps.Copy(all, searchExamples())
 	return all
 }
 

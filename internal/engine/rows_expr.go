@@ -48,7 +48,7 @@ func allOf(parts ...filter.Expr) filter.Expr {
 	if len(out) < 2 {
 		return oneOr(out, filter.All{})
 	}
-	return oneOr(distinct(out, true), filter.All{})
+	return oneOr(onlyOnce(out, true), filter.All{})
 }
 
 // anyOf is the "or" of parts, without what holds never, each once.
@@ -67,7 +67,7 @@ func anyOf(parts ...filter.Expr) filter.Expr {
 	if len(out) < 2 {
 		return oneOr(out, filter.Any{})
 	}
-	return oneOr(distinct(out, false), filter.Any{})
+	return oneOr(onlyOnce(out, false), filter.Any{})
 }
 
 // oneOr returns the only one of parts, or all of them as none says.
@@ -81,9 +81,9 @@ func oneOr[E filter.All | filter.Any](parts []filter.Expr, none E) filter.Expr {
 	return any(E(parts)).(filter.Expr)
 }
 
-// distinct leaves out what stands twice, and makes one of the tests whether the id
+// onlyOnce leaves out what stands twice, and makes one of the tests whether the id
 // is one of several, or, if together is set, none of several.
-func distinct(parts []filter.Expr, together bool) []filter.Expr {
+func onlyOnce(parts []filter.Expr, together bool) []filter.Expr {
 	out := make([]filter.Expr, 0, len(parts))
 	var seen keys
 	ids := -1
