@@ -79,6 +79,13 @@ const (
 	ApprovalChainUpdateModeGate       ApprovalChainUpdateMode = "gate"
 )
 
+// Defines values for AuthZENOptionsEvaluationsSemantic.
+const (
+	AuthZENOptionsEvaluationsSemanticDenyOnFirstDeny     AuthZENOptionsEvaluationsSemantic = "deny_on_first_deny"
+	AuthZENOptionsEvaluationsSemanticExecuteAll          AuthZENOptionsEvaluationsSemantic = "execute_all"
+	AuthZENOptionsEvaluationsSemanticPermitOnFirstPermit AuthZENOptionsEvaluationsSemantic = "permit_on_first_permit"
+)
+
 // Defines values for ChainInputMode.
 const (
 	ChainInputModeEscalation ChainInputMode = "escalation"
@@ -1395,6 +1402,281 @@ type AuthServiceAccountTokenRequest struct {
 
 	// TenantID The tenant's id or code. Not needed, but held to.
 	TenantID *string `json:"tenant_id,omitempty"`
+}
+
+// AuthZENAction defines model for AuthZENAction.
+type AuthZENAction struct {
+	Name string `json:"name"`
+
+	// Properties Needs execute on api/decisions.
+	Properties           map[string]interface{} `json:"properties,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENActionSearchBody defines model for AuthZENActionSearchBody.
+type AuthZENActionSearchBody struct {
+	Context              map[string]interface{} `json:"context,omitempty"`
+	Page                 *AuthZENPage           `json:"page,omitempty"`
+	Resource             AuthZENResource        `json:"resource"`
+	Subject              AuthZENSubject         `json:"subject"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENAnswers defines model for AuthZENAnswers.
+type AuthZENAnswers struct {
+	Context *AuthZENDecisionContext `json:"context,omitempty"`
+
+	// Decision Only of a call without evaluations.
+	Decision    *bool             `json:"decision,omitempty"`
+	Evaluations []AuthZENDecision `json:"evaluations,omitempty"`
+}
+
+// AuthZENApproval defines model for AuthZENApproval.
+type AuthZENApproval struct {
+	// Chain The approval chain that is wanted.
+	Chain openapi_types.UUID `json:"chain"`
+
+	// Request The access request that waits for it.
+	Request *openapi_types.UUID `json:"request,omitempty"`
+}
+
+// AuthZENDecision defines model for AuthZENDecision.
+type AuthZENDecision struct {
+	Context  *AuthZENDecisionContext `json:"context,omitempty"`
+	Decision bool                    `json:"decision"`
+}
+
+// AuthZENDecisionContext defines model for AuthZENDecisionContext.
+type AuthZENDecisionContext struct {
+	Approval *AuthZENApproval `json:"approval,omitempty"`
+
+	// Code 200 beside the reason of the last of many.
+	Code *string `json:"code,omitempty"`
+
+	// DecisionID Of the record. With options.sentinel.explain, as all that follows.
+	DecisionID *openapi_types.UUID `json:"decision_id,omitempty"`
+	Error      *AuthZENItemError   `json:"error,omitempty"`
+
+	// MatchedPermissions Ids of the permissions that decided.
+	MatchedPermissions []string `json:"matched_permissions,omitempty"`
+
+	// Obligations What whoever lets the subject act has to do, as policies say it. Whoever cannot do one of them must not let the subject act.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
+	// Reason Why no further evaluations were answered.
+	Reason *string `json:"reason,omitempty"`
+
+	// ReasonAdmin One sentence by the reason's code.
+	ReasonAdmin map[string]string `json:"reason_admin,omitempty"`
+
+	// Revision A token of the state that the answer holds for.
+	Revision *string `json:"revision,omitempty"`
+
+	// TTL Seconds for which the answer may be kept if nothing is written.
+	TTL *int64 `json:"ttl,omitempty"`
+}
+
+// AuthZENEvaluation defines model for AuthZENEvaluation.
+type AuthZENEvaluation struct {
+	Action *AuthZENAction `json:"action,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context              map[string]interface{} `json:"context,omitempty"`
+	Resource             *AuthZENResource       `json:"resource,omitempty"`
+	Subject              *AuthZENSubject        `json:"subject,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENEvaluationBody defines model for AuthZENEvaluationBody.
+type AuthZENEvaluationBody struct {
+	Action AuthZENAction `json:"action"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context              map[string]interface{} `json:"context,omitempty"`
+	Options              *AuthZENOptions        `json:"options,omitempty"`
+	Resource             AuthZENResource        `json:"resource"`
+	Subject              AuthZENSubject         `json:"subject"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENEvaluationsBody defines model for AuthZENEvaluationsBody.
+type AuthZENEvaluationsBody struct {
+	Action *AuthZENAction `json:"action,omitempty"`
+
+	// Context That of the evaluations that have none. Needs execute on api/decisions.
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Evaluations Without any the call is one access evaluation.
+	Evaluations          []AuthZENEvaluation    `json:"evaluations,omitempty"`
+	Options              *AuthZENOptions        `json:"options,omitempty"`
+	Resource             *AuthZENResource       `json:"resource,omitempty"`
+	Subject              *AuthZENSubject        `json:"subject,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENFound defines model for AuthZENFound.
+type AuthZENFound struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+}
+
+// AuthZENFoundAction defines model for AuthZENFoundAction.
+type AuthZENFoundAction struct {
+	Name string `json:"name"`
+}
+
+// AuthZENFoundActionAuthZENResults defines model for AuthZENFoundActionAuthZENResults.
+type AuthZENFoundActionAuthZENResults struct {
+	Context *AuthZENSearchContext `json:"context,omitempty"`
+	Page    AuthZENPageAnswer     `json:"page"`
+	Results []AuthZENFoundAction  `json:"results"`
+}
+
+// AuthZENFoundAuthZENResults defines model for AuthZENFoundAuthZENResults.
+type AuthZENFoundAuthZENResults struct {
+	Context *AuthZENSearchContext `json:"context,omitempty"`
+	Page    AuthZENPageAnswer     `json:"page"`
+	Results []AuthZENFound        `json:"results"`
+}
+
+// AuthZENItemError defines model for AuthZENItemError.
+type AuthZENItemError struct {
+	Message string `json:"message"`
+	Status  int64  `json:"status"`
+}
+
+// AuthZENMetadata defines model for AuthZENMetadata.
+type AuthZENMetadata struct {
+	AccessEvaluationEndpoint  string `json:"access_evaluation_endpoint"`
+	AccessEvaluationsEndpoint string `json:"access_evaluations_endpoint"`
+	PolicyDecisionPoint       string `json:"policy_decision_point"`
+	SearchActionEndpoint      string `json:"search_action_endpoint"`
+	SearchResourceEndpoint    string `json:"search_resource_endpoint"`
+	SearchSubjectEndpoint     string `json:"search_subject_endpoint"`
+}
+
+// AuthZENOptions defines model for AuthZENOptions.
+type AuthZENOptions struct {
+	// EvaluationsSemantic Of many evaluations: whether those after the first that denies, or permits, are left out. Default execute_all.
+	EvaluationsSemantic  *AuthZENOptionsEvaluationsSemantic `json:"evaluations_semantic,omitempty"`
+	Sentinel             *OptionsSentinel                   `json:"sentinel,omitempty"`
+	AdditionalProperties map[string]interface{}             `json:"-"`
+}
+
+// AuthZENOptionsEvaluationsSemantic Of many evaluations: whether those after the first that denies, or permits, are left out. Default execute_all.
+type AuthZENOptionsEvaluationsSemantic string
+
+// AuthZENPage defines model for AuthZENPage.
+type AuthZENPage struct {
+	// Limit The most results wanted. Default 50; above 1,000 it is 1,000. With 0 there is only a token.
+	Limit *int64 `json:"limit,omitempty"`
+
+	// Properties None is known here. Like all else they are as they were on the page before.
+	Properties map[string]interface{} `json:"properties,omitempty"`
+
+	// Token The next_token of the page before. Everything else is as it was then; limit can be left out.
+	Token                *string                `json:"token,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENPageAnswer defines model for AuthZENPageAnswer.
+type AuthZENPageAnswer struct {
+	Count int64 `json:"count"`
+
+	// NextToken Empty at the end. A page may have fewer results than were wanted, or none, and not be the last.
+	NextToken string `json:"next_token"`
+}
+
+// AuthZENPattern defines model for AuthZENPattern.
+type AuthZENPattern struct {
+	// Because On what it depends.
+	Because []string `json:"because,omitempty"`
+
+	// Conditional It depends on more than the question says; otherwise every such resource evaluates to true.
+	Conditional bool `json:"conditional"`
+
+	// Pattern Of the ids. * is every id.
+	Pattern string `json:"pattern"`
+
+	// Type * is every type.
+	Type string `json:"type"`
+}
+
+// AuthZENResource defines model for AuthZENResource.
+type AuthZENResource struct {
+	// ID The instance as the application knows it, or the id or code of a registered node.
+	ID string `json:"id"`
+
+	// Properties Attributes of the resource. Needs execute on api/decisions. Stored attributes of a registered node win.
+	Properties           map[string]interface{} `json:"properties,omitempty"`
+	Type                 string                 `json:"type"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENResourceKind defines model for AuthZENResourceKind.
+type AuthZENResourceKind struct {
+	// Properties Attributes of every resource; stored ones win.
+	Properties           map[string]interface{} `json:"properties,omitempty"`
+	Type                 string                 `json:"type"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENResourceSearchBody defines model for AuthZENResourceSearchBody.
+type AuthZENResourceSearchBody struct {
+	Action               AuthZENAction          `json:"action"`
+	Context              map[string]interface{} `json:"context,omitempty"`
+	Page                 *AuthZENPage           `json:"page,omitempty"`
+	Resource             AuthZENResourceKind    `json:"resource"`
+	Subject              AuthZENSubject         `json:"subject"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENSearchContext defines model for AuthZENSearchContext.
+type AuthZENSearchContext struct {
+	// DependsOn Attributes that conditions read and the question lacks: with them the answer may be another.
+	DependsOn []string `json:"depends_on,omitempty"`
+
+	// NotEvaluated How many answers could not be made, by failures of policies. They are not among the results.
+	NotEvaluated *int64 `json:"not_evaluated,omitempty"`
+
+	// Patterns Resources that are not registered and so cannot be listed, but may be allowed. On the first page.
+	Patterns []AuthZENPattern `json:"patterns,omitempty"`
+
+	// PatternsCut There are more patterns than are listed.
+	PatternsCut *bool `json:"patterns_cut,omitempty"`
+}
+
+// AuthZENSubject defines model for AuthZENSubject.
+type AuthZENSubject struct {
+	// ID external_id, verified e-mail address or id of an account of the tenant.
+	ID string `json:"id"`
+
+	// Properties Attributes of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	Properties map[string]interface{} `json:"properties,omitempty"`
+
+	// Type One of settings.authzen_subject_types; default user and identity.
+	Type                 string                 `json:"type"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENSubjectKind defines model for AuthZENSubjectKind.
+type AuthZENSubjectKind struct {
+	// Properties Attributes of every subject; see access evaluation.
+	Properties map[string]interface{} `json:"properties,omitempty"`
+
+	// Type One of settings.authzen_subject_types; default user and identity.
+	Type                 string                 `json:"type"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// AuthZENSubjectSearchBody defines model for AuthZENSubjectSearchBody.
+type AuthZENSubjectSearchBody struct {
+	Action               AuthZENAction          `json:"action"`
+	Context              map[string]interface{} `json:"context,omitempty"`
+	Page                 *AuthZENPage           `json:"page,omitempty"`
+	Resource             AuthZENResource        `json:"resource"`
+	Subject              AuthZENSubjectKind     `json:"subject"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // ChainInput defines model for ChainInput.
@@ -3299,6 +3581,13 @@ type NodeSpec struct {
 	Type            string                 `json:"type"`
 	WorkflowConfig  map[string]interface{} `json:"workflow_config,omitempty"`
 	WorkflowEnabled *bool                  `json:"workflow_enabled,omitempty"`
+}
+
+// OptionsSentinel defines model for OptionsSentinel.
+type OptionsSentinel struct {
+	// Explain The answers say why, to callers with execute on api/decisions.
+	Explain              *bool                  `json:"explain,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // Pagination defines model for Pagination.
@@ -6174,6 +6463,21 @@ type GetBundleParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
+// EvaluateAccessJSONRequestBody defines body for EvaluateAccess for application/json ContentType.
+type EvaluateAccessJSONRequestBody = AuthZENEvaluationBody
+
+// EvaluateAccessesJSONRequestBody defines body for EvaluateAccesses for application/json ContentType.
+type EvaluateAccessesJSONRequestBody = AuthZENEvaluationsBody
+
+// SearchActionsJSONRequestBody defines body for SearchActions for application/json ContentType.
+type SearchActionsJSONRequestBody = AuthZENActionSearchBody
+
+// SearchResourcesJSONRequestBody defines body for SearchResources for application/json ContentType.
+type SearchResourcesJSONRequestBody = AuthZENResourceSearchBody
+
+// SearchSubjectsJSONRequestBody defines body for SearchSubjects for application/json ContentType.
+type SearchSubjectsJSONRequestBody = AuthZENSubjectSearchBody
+
 // CreateAccessRequestJSONRequestBody defines body for CreateAccessRequest for application/json ContentType.
 type CreateAccessRequestJSONRequestBody = AccessRequestCreate
 
@@ -6378,6 +6682,1417 @@ type CreateWebhookJSONRequestBody = WebhookCreate
 // UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
 type UpdateWebhookJSONRequestBody = WebhookUpdate
 
+// Getter for additional properties for AuthZENAction. Returns the specified
+// element and whether it was found
+func (a AuthZENAction) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENAction
+func (a *AuthZENAction) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENAction to handle AdditionalProperties
+func (a *AuthZENAction) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["name"]; found {
+		err = json.Unmarshal(raw, &a.Name)
+		if err != nil {
+			return fmt.Errorf("error reading 'name': %w", err)
+		}
+		delete(object, "name")
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENAction to handle AdditionalProperties
+func (a AuthZENAction) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["name"], err = json.Marshal(a.Name)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'name': %w", err)
+	}
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENActionSearchBody. Returns the specified
+// element and whether it was found
+func (a AuthZENActionSearchBody) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENActionSearchBody
+func (a *AuthZENActionSearchBody) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENActionSearchBody to handle AdditionalProperties
+func (a *AuthZENActionSearchBody) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["page"]; found {
+		err = json.Unmarshal(raw, &a.Page)
+		if err != nil {
+			return fmt.Errorf("error reading 'page': %w", err)
+		}
+		delete(object, "page")
+	}
+
+	if raw, found := object["resource"]; found {
+		err = json.Unmarshal(raw, &a.Resource)
+		if err != nil {
+			return fmt.Errorf("error reading 'resource': %w", err)
+		}
+		delete(object, "resource")
+	}
+
+	if raw, found := object["subject"]; found {
+		err = json.Unmarshal(raw, &a.Subject)
+		if err != nil {
+			return fmt.Errorf("error reading 'subject': %w", err)
+		}
+		delete(object, "subject")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENActionSearchBody to handle AdditionalProperties
+func (a AuthZENActionSearchBody) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	if a.Page != nil {
+		object["page"], err = json.Marshal(a.Page)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'page': %w", err)
+		}
+	}
+
+	object["resource"], err = json.Marshal(a.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
+	}
+
+	object["subject"], err = json.Marshal(a.Subject)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENEvaluation. Returns the specified
+// element and whether it was found
+func (a AuthZENEvaluation) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENEvaluation
+func (a *AuthZENEvaluation) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENEvaluation to handle AdditionalProperties
+func (a *AuthZENEvaluation) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["action"]; found {
+		err = json.Unmarshal(raw, &a.Action)
+		if err != nil {
+			return fmt.Errorf("error reading 'action': %w", err)
+		}
+		delete(object, "action")
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["resource"]; found {
+		err = json.Unmarshal(raw, &a.Resource)
+		if err != nil {
+			return fmt.Errorf("error reading 'resource': %w", err)
+		}
+		delete(object, "resource")
+	}
+
+	if raw, found := object["subject"]; found {
+		err = json.Unmarshal(raw, &a.Subject)
+		if err != nil {
+			return fmt.Errorf("error reading 'subject': %w", err)
+		}
+		delete(object, "subject")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENEvaluation to handle AdditionalProperties
+func (a AuthZENEvaluation) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Action != nil {
+		object["action"], err = json.Marshal(a.Action)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'action': %w", err)
+		}
+	}
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	if a.Resource != nil {
+		object["resource"], err = json.Marshal(a.Resource)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'resource': %w", err)
+		}
+	}
+
+	if a.Subject != nil {
+		object["subject"], err = json.Marshal(a.Subject)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'subject': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENEvaluationBody. Returns the specified
+// element and whether it was found
+func (a AuthZENEvaluationBody) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENEvaluationBody
+func (a *AuthZENEvaluationBody) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENEvaluationBody to handle AdditionalProperties
+func (a *AuthZENEvaluationBody) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["action"]; found {
+		err = json.Unmarshal(raw, &a.Action)
+		if err != nil {
+			return fmt.Errorf("error reading 'action': %w", err)
+		}
+		delete(object, "action")
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["options"]; found {
+		err = json.Unmarshal(raw, &a.Options)
+		if err != nil {
+			return fmt.Errorf("error reading 'options': %w", err)
+		}
+		delete(object, "options")
+	}
+
+	if raw, found := object["resource"]; found {
+		err = json.Unmarshal(raw, &a.Resource)
+		if err != nil {
+			return fmt.Errorf("error reading 'resource': %w", err)
+		}
+		delete(object, "resource")
+	}
+
+	if raw, found := object["subject"]; found {
+		err = json.Unmarshal(raw, &a.Subject)
+		if err != nil {
+			return fmt.Errorf("error reading 'subject': %w", err)
+		}
+		delete(object, "subject")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENEvaluationBody to handle AdditionalProperties
+func (a AuthZENEvaluationBody) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["action"], err = json.Marshal(a.Action)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'action': %w", err)
+	}
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	if a.Options != nil {
+		object["options"], err = json.Marshal(a.Options)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'options': %w", err)
+		}
+	}
+
+	object["resource"], err = json.Marshal(a.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
+	}
+
+	object["subject"], err = json.Marshal(a.Subject)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENEvaluationsBody. Returns the specified
+// element and whether it was found
+func (a AuthZENEvaluationsBody) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENEvaluationsBody
+func (a *AuthZENEvaluationsBody) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENEvaluationsBody to handle AdditionalProperties
+func (a *AuthZENEvaluationsBody) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["action"]; found {
+		err = json.Unmarshal(raw, &a.Action)
+		if err != nil {
+			return fmt.Errorf("error reading 'action': %w", err)
+		}
+		delete(object, "action")
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["evaluations"]; found {
+		err = json.Unmarshal(raw, &a.Evaluations)
+		if err != nil {
+			return fmt.Errorf("error reading 'evaluations': %w", err)
+		}
+		delete(object, "evaluations")
+	}
+
+	if raw, found := object["options"]; found {
+		err = json.Unmarshal(raw, &a.Options)
+		if err != nil {
+			return fmt.Errorf("error reading 'options': %w", err)
+		}
+		delete(object, "options")
+	}
+
+	if raw, found := object["resource"]; found {
+		err = json.Unmarshal(raw, &a.Resource)
+		if err != nil {
+			return fmt.Errorf("error reading 'resource': %w", err)
+		}
+		delete(object, "resource")
+	}
+
+	if raw, found := object["subject"]; found {
+		err = json.Unmarshal(raw, &a.Subject)
+		if err != nil {
+			return fmt.Errorf("error reading 'subject': %w", err)
+		}
+		delete(object, "subject")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENEvaluationsBody to handle AdditionalProperties
+func (a AuthZENEvaluationsBody) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Action != nil {
+		object["action"], err = json.Marshal(a.Action)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'action': %w", err)
+		}
+	}
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	if a.Evaluations != nil {
+		object["evaluations"], err = json.Marshal(a.Evaluations)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'evaluations': %w", err)
+		}
+	}
+
+	if a.Options != nil {
+		object["options"], err = json.Marshal(a.Options)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'options': %w", err)
+		}
+	}
+
+	if a.Resource != nil {
+		object["resource"], err = json.Marshal(a.Resource)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'resource': %w", err)
+		}
+	}
+
+	if a.Subject != nil {
+		object["subject"], err = json.Marshal(a.Subject)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'subject': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENOptions. Returns the specified
+// element and whether it was found
+func (a AuthZENOptions) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENOptions
+func (a *AuthZENOptions) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENOptions to handle AdditionalProperties
+func (a *AuthZENOptions) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["evaluations_semantic"]; found {
+		err = json.Unmarshal(raw, &a.EvaluationsSemantic)
+		if err != nil {
+			return fmt.Errorf("error reading 'evaluations_semantic': %w", err)
+		}
+		delete(object, "evaluations_semantic")
+	}
+
+	if raw, found := object["sentinel"]; found {
+		err = json.Unmarshal(raw, &a.Sentinel)
+		if err != nil {
+			return fmt.Errorf("error reading 'sentinel': %w", err)
+		}
+		delete(object, "sentinel")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENOptions to handle AdditionalProperties
+func (a AuthZENOptions) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.EvaluationsSemantic != nil {
+		object["evaluations_semantic"], err = json.Marshal(a.EvaluationsSemantic)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'evaluations_semantic': %w", err)
+		}
+	}
+
+	if a.Sentinel != nil {
+		object["sentinel"], err = json.Marshal(a.Sentinel)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'sentinel': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENPage. Returns the specified
+// element and whether it was found
+func (a AuthZENPage) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENPage
+func (a *AuthZENPage) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENPage to handle AdditionalProperties
+func (a *AuthZENPage) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["limit"]; found {
+		err = json.Unmarshal(raw, &a.Limit)
+		if err != nil {
+			return fmt.Errorf("error reading 'limit': %w", err)
+		}
+		delete(object, "limit")
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["token"]; found {
+		err = json.Unmarshal(raw, &a.Token)
+		if err != nil {
+			return fmt.Errorf("error reading 'token': %w", err)
+		}
+		delete(object, "token")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENPage to handle AdditionalProperties
+func (a AuthZENPage) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Limit != nil {
+		object["limit"], err = json.Marshal(a.Limit)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'limit': %w", err)
+		}
+	}
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	if a.Token != nil {
+		object["token"], err = json.Marshal(a.Token)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'token': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENResource. Returns the specified
+// element and whether it was found
+func (a AuthZENResource) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENResource
+func (a *AuthZENResource) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENResource to handle AdditionalProperties
+func (a *AuthZENResource) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENResource to handle AdditionalProperties
+func (a AuthZENResource) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENResourceKind. Returns the specified
+// element and whether it was found
+func (a AuthZENResourceKind) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENResourceKind
+func (a *AuthZENResourceKind) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENResourceKind to handle AdditionalProperties
+func (a *AuthZENResourceKind) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENResourceKind to handle AdditionalProperties
+func (a AuthZENResourceKind) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENResourceSearchBody. Returns the specified
+// element and whether it was found
+func (a AuthZENResourceSearchBody) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENResourceSearchBody
+func (a *AuthZENResourceSearchBody) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENResourceSearchBody to handle AdditionalProperties
+func (a *AuthZENResourceSearchBody) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["action"]; found {
+		err = json.Unmarshal(raw, &a.Action)
+		if err != nil {
+			return fmt.Errorf("error reading 'action': %w", err)
+		}
+		delete(object, "action")
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["page"]; found {
+		err = json.Unmarshal(raw, &a.Page)
+		if err != nil {
+			return fmt.Errorf("error reading 'page': %w", err)
+		}
+		delete(object, "page")
+	}
+
+	if raw, found := object["resource"]; found {
+		err = json.Unmarshal(raw, &a.Resource)
+		if err != nil {
+			return fmt.Errorf("error reading 'resource': %w", err)
+		}
+		delete(object, "resource")
+	}
+
+	if raw, found := object["subject"]; found {
+		err = json.Unmarshal(raw, &a.Subject)
+		if err != nil {
+			return fmt.Errorf("error reading 'subject': %w", err)
+		}
+		delete(object, "subject")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENResourceSearchBody to handle AdditionalProperties
+func (a AuthZENResourceSearchBody) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["action"], err = json.Marshal(a.Action)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'action': %w", err)
+	}
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	if a.Page != nil {
+		object["page"], err = json.Marshal(a.Page)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'page': %w", err)
+		}
+	}
+
+	object["resource"], err = json.Marshal(a.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
+	}
+
+	object["subject"], err = json.Marshal(a.Subject)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENSubject. Returns the specified
+// element and whether it was found
+func (a AuthZENSubject) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENSubject
+func (a *AuthZENSubject) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENSubject to handle AdditionalProperties
+func (a *AuthZENSubject) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.ID)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENSubject to handle AdditionalProperties
+func (a AuthZENSubject) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["id"], err = json.Marshal(a.ID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'id': %w", err)
+	}
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENSubjectKind. Returns the specified
+// element and whether it was found
+func (a AuthZENSubjectKind) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENSubjectKind
+func (a *AuthZENSubjectKind) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENSubjectKind to handle AdditionalProperties
+func (a *AuthZENSubjectKind) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENSubjectKind to handle AdditionalProperties
+func (a AuthZENSubjectKind) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for AuthZENSubjectSearchBody. Returns the specified
+// element and whether it was found
+func (a AuthZENSubjectSearchBody) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for AuthZENSubjectSearchBody
+func (a *AuthZENSubjectSearchBody) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for AuthZENSubjectSearchBody to handle AdditionalProperties
+func (a *AuthZENSubjectSearchBody) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["action"]; found {
+		err = json.Unmarshal(raw, &a.Action)
+		if err != nil {
+			return fmt.Errorf("error reading 'action': %w", err)
+		}
+		delete(object, "action")
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["page"]; found {
+		err = json.Unmarshal(raw, &a.Page)
+		if err != nil {
+			return fmt.Errorf("error reading 'page': %w", err)
+		}
+		delete(object, "page")
+	}
+
+	if raw, found := object["resource"]; found {
+		err = json.Unmarshal(raw, &a.Resource)
+		if err != nil {
+			return fmt.Errorf("error reading 'resource': %w", err)
+		}
+		delete(object, "resource")
+	}
+
+	if raw, found := object["subject"]; found {
+		err = json.Unmarshal(raw, &a.Subject)
+		if err != nil {
+			return fmt.Errorf("error reading 'subject': %w", err)
+		}
+		delete(object, "subject")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for AuthZENSubjectSearchBody to handle AdditionalProperties
+func (a AuthZENSubjectSearchBody) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["action"], err = json.Marshal(a.Action)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'action': %w", err)
+	}
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	if a.Page != nil {
+		object["page"], err = json.Marshal(a.Page)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'page': %w", err)
+		}
+	}
+
+	object["resource"], err = json.Marshal(a.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'resource': %w", err)
+	}
+
+	object["subject"], err = json.Marshal(a.Subject)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'subject': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for OptionsSentinel. Returns the specified
+// element and whether it was found
+func (a OptionsSentinel) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for OptionsSentinel
+func (a *OptionsSentinel) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for OptionsSentinel to handle AdditionalProperties
+func (a *OptionsSentinel) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["explain"]; found {
+		err = json.Unmarshal(raw, &a.Explain)
+		if err != nil {
+			return fmt.Errorf("error reading 'explain': %w", err)
+		}
+		delete(object, "explain")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for OptionsSentinel to handle AdditionalProperties
+func (a OptionsSentinel) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Explain != nil {
+		object["explain"], err = json.Marshal(a.Explain)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'explain': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
 
@@ -6452,10 +8167,105 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// GetAuthZENConfiguration AuthZEN: metadata of the decision point
+	//
+	// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
+	GetAuthZENConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetWellKnownJwksJSON Public keys of the access tokens
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EvaluateAccessWithBody AuthZEN: access evaluation
+	//
+	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+	EvaluateAccessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EvaluateAccess AuthZEN: access evaluation
+	//
+	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+	EvaluateAccess(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EvaluateAccessesWithBody AuthZEN: many access evaluations
+	//
+	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+	EvaluateAccessesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EvaluateAccesses AuthZEN: many access evaluations
+	//
+	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+	EvaluateAccesses(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchActionsWithBody AuthZEN: what a subject may do with a resource
+	//
+	// Of the actions that the tenant's permissions, workflows and fields name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+	SearchActionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchActions AuthZEN: what a subject may do with a resource
+	//
+	// Of the actions that the tenant's permissions, workflows and fields name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+	SearchActions(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchResourcesWithBody AuthZEN: on what a subject may do something
+	//
+	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+	SearchResourcesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchResources AuthZEN: on what a subject may do something
+	//
+	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+	SearchResources(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchSubjectsWithBody AuthZEN: who may do something
+	//
+	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+	SearchSubjectsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchSubjects AuthZEN: who may do something
+	//
+	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+	SearchSubjects(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAccessRequests List access requests
 	//
@@ -8164,11 +9974,216 @@ type ClientInterface interface {
 	GetHealthReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// GetAuthZENConfiguration AuthZEN: metadata of the decision point
+//
+// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
+func (c *API) GetAuthZENConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAuthZENConfigurationRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetWellKnownJwksJSON Public keys of the access tokens
 //
 // Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 func (c *API) GetWellKnownJwksJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetWellKnownJwksJSONRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EvaluateAccessWithBody AuthZEN: access evaluation
+//
+// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+func (c *API) EvaluateAccessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEvaluateAccessRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EvaluateAccess AuthZEN: access evaluation
+//
+// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+func (c *API) EvaluateAccess(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEvaluateAccessRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EvaluateAccessesWithBody AuthZEN: many access evaluations
+//
+// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+func (c *API) EvaluateAccessesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEvaluateAccessesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EvaluateAccesses AuthZEN: many access evaluations
+//
+// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+func (c *API) EvaluateAccesses(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEvaluateAccessesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchActionsWithBody AuthZEN: what a subject may do with a resource
+//
+// Of the actions that the tenant's permissions, workflows and fields name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+func (c *API) SearchActionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchActionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchActions AuthZEN: what a subject may do with a resource
+//
+// Of the actions that the tenant's permissions, workflows and fields name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+func (c *API) SearchActions(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchActionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchResourcesWithBody AuthZEN: on what a subject may do something
+//
+// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+func (c *API) SearchResourcesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchResourcesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchResources AuthZEN: on what a subject may do something
+//
+// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+func (c *API) SearchResources(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchResourcesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchSubjectsWithBody AuthZEN: who may do something
+//
+// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+func (c *API) SearchSubjectsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchSubjectsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchSubjects AuthZEN: who may do something
+//
+// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+func (c *API) SearchSubjects(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchSubjectsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12125,6 +14140,33 @@ func (c *API) GetHealthReady(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
+// NewGetAuthZENConfigurationRequest constructs an http.Request for the GetAuthZENConfiguration method
+func NewGetAuthZENConfigurationRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/.well-known/authzen-configuration")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetWellKnownJwksJSONRequest constructs an http.Request for the GetWellKnownJwksJSON method
 func NewGetWellKnownJwksJSONRequest(server string) (*http.Request, error) {
 	var err error
@@ -12148,6 +14190,206 @@ func NewGetWellKnownJwksJSONRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewEvaluateAccessRequest calls the generic EvaluateAccess builder with application/json body
+func NewEvaluateAccessRequest(server string, body EvaluateAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEvaluateAccessRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewEvaluateAccessRequestWithBody constructs an http.Request for the EvaluateAccess method, with any body, and a specified content type
+func NewEvaluateAccessRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access/v1/evaluation")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEvaluateAccessesRequest calls the generic EvaluateAccesses builder with application/json body
+func NewEvaluateAccessesRequest(server string, body EvaluateAccessesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEvaluateAccessesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewEvaluateAccessesRequestWithBody constructs an http.Request for the EvaluateAccesses method, with any body, and a specified content type
+func NewEvaluateAccessesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access/v1/evaluations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSearchActionsRequest calls the generic SearchActions builder with application/json body
+func NewSearchActionsRequest(server string, body SearchActionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchActionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSearchActionsRequestWithBody constructs an http.Request for the SearchActions method, with any body, and a specified content type
+func NewSearchActionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access/v1/search/action")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSearchResourcesRequest calls the generic SearchResources builder with application/json body
+func NewSearchResourcesRequest(server string, body SearchResourcesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchResourcesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSearchResourcesRequestWithBody constructs an http.Request for the SearchResources method, with any body, and a specified content type
+func NewSearchResourcesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access/v1/search/resource")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSearchSubjectsRequest calls the generic SearchSubjects builder with application/json body
+func NewSearchSubjectsRequest(server string, body SearchSubjectsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchSubjectsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSearchSubjectsRequestWithBody constructs an http.Request for the SearchSubjects method, with any body, and a specified content type
+func NewSearchSubjectsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access/v1/search/subject")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -21166,12 +23408,109 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// GetAuthZENConfigurationWithResponse AuthZEN: metadata of the decision point
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
+	GetAuthZENConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuthZENConfigurationResponse, error)
+
 	// GetWellKnownJwksJSONWithResponse Public keys of the access tokens
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /.well-known/jwks.json (the `GetWellKnownJwksJSON` operationId).
 	GetWellKnownJwksJSONWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetWellKnownJwksJSONResponse, error)
+
+	// EvaluateAccessWithBodyWithResponse AuthZEN: access evaluation
+	//
+	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+	EvaluateAccessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error)
+
+	// EvaluateAccessWithResponse AuthZEN: access evaluation
+	//
+	// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+	EvaluateAccessWithResponse(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error)
+
+	// EvaluateAccessesWithBodyWithResponse AuthZEN: many access evaluations
+	//
+	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+	EvaluateAccessesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error)
+
+	// EvaluateAccessesWithResponse AuthZEN: many access evaluations
+	//
+	// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+	EvaluateAccessesWithResponse(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error)
+
+	// SearchActionsWithBodyWithResponse AuthZEN: what a subject may do with a resource
+	//
+	// Of the actions that the tenant's permissions, workflows and fields name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+	SearchActionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error)
+
+	// SearchActionsWithResponse AuthZEN: what a subject may do with a resource
+	//
+	// Of the actions that the tenant's permissions, workflows and fields name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+	SearchActionsWithResponse(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error)
+
+	// SearchResourcesWithBodyWithResponse AuthZEN: on what a subject may do something
+	//
+	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+	SearchResourcesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error)
+
+	// SearchResourcesWithResponse AuthZEN: on what a subject may do something
+	//
+	// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+	SearchResourcesWithResponse(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error)
+
+	// SearchSubjectsWithBodyWithResponse AuthZEN: who may do something
+	//
+	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+	SearchSubjectsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error)
+
+	// SearchSubjectsWithResponse AuthZEN: who may do something
+	//
+	// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+	SearchSubjectsWithResponse(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error)
 
 	// ListAccessRequestsWithResponse List access requests
 	//
@@ -23054,6 +25393,29 @@ type ClientWithResponsesInterface interface {
 	GetHealthReadyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthReadyResponse, error)
 }
 
+type GetAuthZENConfigurationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthZENMetadata
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAuthZENConfigurationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAuthZENConfigurationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
 type GetWellKnownJwksJSONResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -23071,6 +25433,121 @@ func (r GetWellKnownJwksJSONResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r GetWellKnownJwksJSONResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type EvaluateAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthZENDecision
+}
+
+// Status returns HTTPResponse.Status
+func (r EvaluateAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EvaluateAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type EvaluateAccessesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthZENAnswers
+}
+
+// Status returns HTTPResponse.Status
+func (r EvaluateAccessesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EvaluateAccessesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type SearchActionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthZENFoundActionAuthZENResults
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchActionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchActionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type SearchResourcesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthZENFoundAuthZENResults
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchResourcesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchResourcesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type SearchSubjectsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthZENFoundAuthZENResults
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchSubjectsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchSubjectsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -26621,6 +29098,19 @@ func (r GetHealthReadyResponse) StatusCode() int {
 	return 0
 }
 
+// GetAuthZENConfigurationWithResponse AuthZEN: metadata of the decision point
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /.well-known/authzen-configuration (the `GetAuthZENConfiguration` operationId).
+func (c *ClientWithResponses) GetAuthZENConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuthZENConfigurationResponse, error) {
+	rsp, err := c.GetAuthZENConfiguration(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAuthZENConfigurationResponse(rsp)
+}
+
 // GetWellKnownJwksJSONWithResponse Public keys of the access tokens
 //
 // Returns a wrapper object for the known response body format(s).
@@ -26632,6 +29122,156 @@ func (c *ClientWithResponses) GetWellKnownJwksJSONWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetWellKnownJwksJSONResponse(rsp)
+}
+
+// EvaluateAccessWithBodyWithResponse AuthZEN: access evaluation
+//
+// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+func (c *ClientWithResponses) EvaluateAccessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error) {
+	rsp, err := c.EvaluateAccessWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEvaluateAccessResponse(rsp)
+}
+
+// EvaluateAccessWithResponse AuthZEN: access evaluation
+//
+// A refusal is 200 with decision false, and so is a question about a subject that nobody is.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/evaluation (the `EvaluateAccess` operationId).
+func (c *ClientWithResponses) EvaluateAccessWithResponse(ctx context.Context, body EvaluateAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessResponse, error) {
+	rsp, err := c.EvaluateAccess(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEvaluateAccessResponse(rsp)
+}
+
+// EvaluateAccessesWithBodyWithResponse AuthZEN: many access evaluations
+//
+// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+func (c *ClientWithResponses) EvaluateAccessesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error) {
+	rsp, err := c.EvaluateAccessesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEvaluateAccessesResponse(rsp)
+}
+
+// EvaluateAccessesWithResponse AuthZEN: many access evaluations
+//
+// Up to 1,000, answered in order. Each counts as a question. What is well formed but cannot be asked is the error of its item.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/evaluations (the `EvaluateAccesses` operationId).
+func (c *ClientWithResponses) EvaluateAccessesWithResponse(ctx context.Context, body EvaluateAccessesJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateAccessesResponse, error) {
+	rsp, err := c.EvaluateAccesses(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEvaluateAccessesResponse(rsp)
+}
+
+// SearchActionsWithBodyWithResponse AuthZEN: what a subject may do with a resource
+//
+// Of the actions that the tenant's permissions, workflows and fields name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+func (c *ClientWithResponses) SearchActionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error) {
+	rsp, err := c.SearchActionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchActionsResponse(rsp)
+}
+
+// SearchActionsWithResponse AuthZEN: what a subject may do with a resource
+//
+// Of the actions that the tenant's permissions, workflows and fields name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/search/action (the `SearchActions` operationId).
+func (c *ClientWithResponses) SearchActionsWithResponse(ctx context.Context, body SearchActionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchActionsResponse, error) {
+	rsp, err := c.SearchActions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchActionsResponse(rsp)
+}
+
+// SearchResourcesWithBodyWithResponse AuthZEN: on what a subject may do something
+//
+// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+func (c *ClientWithResponses) SearchResourcesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error) {
+	rsp, err := c.SearchResourcesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchResourcesResponse(rsp)
+}
+
+// SearchResourcesWithResponse AuthZEN: on what a subject may do something
+//
+// Registered nodes of the type, by their codes. What is not registered cannot be listed: patterns in the context say what of it may be allowed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/search/resource (the `SearchResources` operationId).
+func (c *ClientWithResponses) SearchResourcesWithResponse(ctx context.Context, body SearchResourcesJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchResourcesResponse, error) {
+	rsp, err := c.SearchResources(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchResourcesResponse(rsp)
+}
+
+// SearchSubjectsWithBodyWithResponse AuthZEN: who may do something
+//
+// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+func (c *ClientWithResponses) SearchSubjectsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error) {
+	rsp, err := c.SearchSubjectsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchSubjectsResponse(rsp)
+}
+
+// SearchSubjectsWithResponse AuthZEN: who may do something
+//
+// Needs read on api/users besides. Every result evaluates to true. A page counts as many questions as it may have results.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access/v1/search/subject (the `SearchSubjects` operationId).
+func (c *ClientWithResponses) SearchSubjectsWithResponse(ctx context.Context, body SearchSubjectsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchSubjectsResponse, error) {
+	rsp, err := c.SearchSubjects(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchSubjectsResponse(rsp)
 }
 
 // ListAccessRequestsWithResponse List access requests
@@ -29858,6 +32498,32 @@ func (c *ClientWithResponses) GetHealthReadyWithResponse(ctx context.Context, re
 	return ParseGetHealthReadyResponse(rsp)
 }
 
+// ParseGetAuthZENConfigurationResponse parses an HTTP response from a GetAuthZENConfigurationWithResponse call
+func ParseGetAuthZENConfigurationResponse(rsp *http.Response) (*GetAuthZENConfigurationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAuthZENConfigurationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthZENMetadata
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetWellKnownJwksJSONResponse parses an HTTP response from a GetWellKnownJwksJSONWithResponse call
 func ParseGetWellKnownJwksJSONResponse(rsp *http.Response) (*GetWellKnownJwksJSONResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -29878,6 +32544,136 @@ func ParseGetWellKnownJwksJSONResponse(rsp *http.Response) (*GetWellKnownJwksJSO
 			return nil, err
 		}
 		response.ApplicationJwkSetJSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEvaluateAccessResponse parses an HTTP response from a EvaluateAccessWithResponse call
+func ParseEvaluateAccessResponse(rsp *http.Response) (*EvaluateAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EvaluateAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthZENDecision
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEvaluateAccessesResponse parses an HTTP response from a EvaluateAccessesWithResponse call
+func ParseEvaluateAccessesResponse(rsp *http.Response) (*EvaluateAccessesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EvaluateAccessesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthZENAnswers
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchActionsResponse parses an HTTP response from a SearchActionsWithResponse call
+func ParseSearchActionsResponse(rsp *http.Response) (*SearchActionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchActionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthZENFoundActionAuthZENResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchResourcesResponse parses an HTTP response from a SearchResourcesWithResponse call
+func ParseSearchResourcesResponse(rsp *http.Response) (*SearchResourcesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchResourcesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthZENFoundAuthZENResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchSubjectsResponse parses an HTTP response from a SearchSubjectsWithResponse call
+func ParseSearchSubjectsResponse(rsp *http.Response) (*SearchSubjectsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchSubjectsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthZENFoundAuthZENResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	}
 
