@@ -92,6 +92,30 @@ const (
 	ChainInputModeGate       ChainInputMode = "gate"
 )
 
+// Defines values for ChangeRequestMethod.
+const (
+	ChangeRequestMethodPOST ChangeRequestMethod = "POST"
+)
+
+// Defines values for ConditionJudgedTruth.
+const (
+	ConditionJudgedTruthFalse   ConditionJudgedTruth = "false"
+	ConditionJudgedTruthTrue    ConditionJudgedTruth = "true"
+	ConditionJudgedTruthUnknown ConditionJudgedTruth = "unknown"
+)
+
+// Defines values for ConditionValueKind.
+const (
+	ConditionValueKindBoolean ConditionValueKind = "boolean"
+	ConditionValueKindHidden  ConditionValueKind = "hidden"
+	ConditionValueKindList    ConditionValueKind = "list"
+	ConditionValueKindMissing ConditionValueKind = "missing"
+	ConditionValueKindNull    ConditionValueKind = "null"
+	ConditionValueKindNumber  ConditionValueKind = "number"
+	ConditionValueKindObject  ConditionValueKind = "object"
+	ConditionValueKindString  ConditionValueKind = "string"
+)
+
 // Defines values for DecisionAbleReasonCode.
 const (
 	DecisionAbleReasonCodeGranted           DecisionAbleReasonCode = "granted"
@@ -128,6 +152,123 @@ const (
 const (
 	DecisionEffectiveEffectAllow DecisionEffectiveEffect = "allow"
 	DecisionEffectiveEffectDeny  DecisionEffectiveEffect = "deny"
+)
+
+// Defines values for DecisionFilterKind.
+const (
+	DecisionFilterKindAll       DecisionFilterKind = "all"
+	DecisionFilterKindCondition DecisionFilterKind = "condition"
+	DecisionFilterKindNone      DecisionFilterKind = "none"
+)
+
+// Defines values for DecisionFilterReasonCode.
+const (
+	DecisionFilterReasonCodeNotEvaluated    DecisionFilterReasonCode = "not_evaluated"
+	DecisionFilterReasonCodePolicyDeny      DecisionFilterReasonCode = "policy_deny"
+	DecisionFilterReasonCodeSubjectInactive DecisionFilterReasonCode = "subject_inactive"
+	DecisionFilterReasonCodeSubjectUnknown  DecisionFilterReasonCode = "subject_unknown"
+	DecisionFilterReasonCodeTenantInactive  DecisionFilterReasonCode = "tenant_inactive"
+)
+
+// Defines values for DecisionFilterColumnsIDType.
+const (
+	DecisionFilterColumnsIDTypeInteger DecisionFilterColumnsIDType = "integer"
+	DecisionFilterColumnsIDTypeText    DecisionFilterColumnsIDType = "text"
+	DecisionFilterColumnsIDTypeUUID    DecisionFilterColumnsIDType = "uuid"
+)
+
+// Defines values for ExplainedAssignmentKind.
+const (
+	ExplainedAssignmentKindGroup ExplainedAssignmentKind = "group"
+	ExplainedAssignmentKindRole  ExplainedAssignmentKind = "role"
+)
+
+// Defines values for ExplainedAssignmentWhy.
+const (
+	ExplainedAssignmentWhyExpired     ExplainedAssignmentWhy = "expired"
+	ExplainedAssignmentWhyInactive    ExplainedAssignmentWhy = "inactive"
+	ExplainedAssignmentWhyNotYetValid ExplainedAssignmentWhy = "not_yet_valid"
+)
+
+// Defines values for ExplainedChainMode.
+const (
+	ExplainedChainModeEscalation ExplainedChainMode = "escalation"
+	ExplainedChainModeGate       ExplainedChainMode = "gate"
+)
+
+// Defines values for ExplainedChangeKind.
+const (
+	ExplainedChangeKindActivate       ExplainedChangeKind = "activate"
+	ExplainedChangeKindApproval       ExplainedChangeKind = "approval"
+	ExplainedChangeKindAssignRole     ExplainedChangeKind = "assign_role"
+	ExplainedChangeKindLeaveGroup     ExplainedChangeKind = "leave_group"
+	ExplainedChangeKindPolicy         ExplainedChangeKind = "policy"
+	ExplainedChangeKindRemoveRole     ExplainedChangeKind = "remove_role"
+	ExplainedChangeKindRevokeApproval ExplainedChangeKind = "revoke_approval"
+	ExplainedChangeKindSetAttribute   ExplainedChangeKind = "set_attribute"
+	ExplainedChangeKindWorkflowState  ExplainedChangeKind = "workflow_state"
+)
+
+// Defines values for ExplainedChangeSuppliedBy.
+const (
+	ExplainedChangeSuppliedByCaller   ExplainedChangeSuppliedBy = "caller"
+	ExplainedChangeSuppliedByResource ExplainedChangeSuppliedBy = "resource"
+	ExplainedChangeSuppliedBySubject  ExplainedChangeSuppliedBy = "subject"
+)
+
+// Defines values for ExplainedChangeTarget.
+const (
+	ExplainedChangeTargetSubject ExplainedChangeTarget = "subject"
+	ExplainedChangeTargetTenant  ExplainedChangeTarget = "tenant"
+)
+
+// Defines values for ExplainedFieldVisibility.
+const (
+	ExplainedFieldVisibilityHidden ExplainedFieldVisibility = "hidden"
+	ExplainedFieldVisibilityRead   ExplainedFieldVisibility = "read"
+	ExplainedFieldVisibilityWrite  ExplainedFieldVisibility = "write"
+)
+
+// Defines values for ExplainedPermissionEffect.
+const (
+	ExplainedPermissionEffectAllow ExplainedPermissionEffect = "allow"
+	ExplainedPermissionEffectDeny  ExplainedPermissionEffect = "deny"
+)
+
+// Defines values for ExplainedPermissionWhy.
+const (
+	ExplainedPermissionWhyAction             ExplainedPermissionWhy = "action"
+	ExplainedPermissionWhyCondition          ExplainedPermissionWhy = "condition"
+	ExplainedPermissionWhyCounts             ExplainedPermissionWhy = "counts"
+	ExplainedPermissionWhyDenyConditionFalse ExplainedPermissionWhy = "deny_condition_false"
+	ExplainedPermissionWhyOverruled          ExplainedPermissionWhy = "overruled"
+	ExplainedPermissionWhyResource           ExplainedPermissionWhy = "resource"
+)
+
+// Defines values for ExplainedStepOutcome.
+const (
+	ExplainedStepOutcomeNotReached ExplainedStepOutcome = "not_reached"
+	ExplainedStepOutcomePassed     ExplainedStepOutcome = "passed"
+	ExplainedStepOutcomeRefused    ExplainedStepOutcome = "refused"
+	ExplainedStepOutcomeSkipped    ExplainedStepOutcome = "skipped"
+)
+
+// Defines values for ExplainedStepStep.
+const (
+	ExplainedStepStepApproval    ExplainedStepStep = "approval"
+	ExplainedStepStepConflict    ExplainedStepStep = "conflict"
+	ExplainedStepStepFields      ExplainedStepStep = "fields"
+	ExplainedStepStepPermissions ExplainedStepStep = "permissions"
+	ExplainedStepStepPolicies    ExplainedStepStep = "policies"
+	ExplainedStepStepRoles       ExplainedStepStep = "roles"
+	ExplainedStepStepSubject     ExplainedStepStep = "subject"
+	ExplainedStepStepWorkflow    ExplainedStepStep = "workflow"
+)
+
+// Defines values for ExplainedWorkflowSource.
+const (
+	ExplainedWorkflowSourceContext ExplainedWorkflowSource = "context"
+	ExplainedWorkflowSourceNode    ExplainedWorkflowSource = "node"
 )
 
 // Defines values for FieldDefinitionDefaultVisibility.
@@ -309,16 +450,22 @@ const (
 	PermissionDetailEffectDeny  PermissionDetailEffect = "deny"
 )
 
+// Defines values for PermissionFilterRequestDialect.
+const (
+	PermissionFilterRequestDialectPostgres PermissionFilterRequestDialect = "postgres"
+	PermissionFilterRequestDialectUcast    PermissionFilterRequestDialect = "ucast"
+)
+
 // Defines values for PermissionInputEffect.
 const (
 	PermissionInputEffectAllow PermissionInputEffect = "allow"
 	PermissionInputEffectDeny  PermissionInputEffect = "deny"
 )
 
-// Defines values for PermissionUpdateEffect.
+// Defines values for PermissionPatchEffect.
 const (
-	PermissionUpdateEffectAllow PermissionUpdateEffect = "allow"
-	PermissionUpdateEffectDeny  PermissionUpdateEffect = "deny"
+	PermissionPatchEffectAllow PermissionPatchEffect = "allow"
+	PermissionPatchEffectDeny  PermissionPatchEffect = "deny"
 )
 
 // Defines values for ResourceReachingEffect.
@@ -372,6 +519,35 @@ const (
 // Defines values for SessionPairTokenType.
 const (
 	SessionPairTokenTypeBearer SessionPairTokenType = "Bearer"
+)
+
+// Defines values for SimulationChangeConflictResolution.
+const (
+	SimulationChangeConflictResolutionDenyOverrides SimulationChangeConflictResolution = "deny_overrides"
+	SimulationChangeConflictResolutionMostSpecific  SimulationChangeConflictResolution = "most_specific"
+)
+
+// Defines values for SimulationChangeOp.
+const (
+	SimulationChangeOpAddToGroup           SimulationChangeOp = "add_to_group"
+	SimulationChangeOpApprove              SimulationChangeOp = "approve"
+	SimulationChangeOpAssignRole           SimulationChangeOp = "assign_role"
+	SimulationChangeOpCreatePermission     SimulationChangeOp = "create_permission"
+	SimulationChangeOpDeletePermission     SimulationChangeOp = "delete_permission"
+	SimulationChangeOpGroupAddRole         SimulationChangeOp = "group_add_role"
+	SimulationChangeOpGroupRemoveRole      SimulationChangeOp = "group_remove_role"
+	SimulationChangeOpRemoveFromGroup      SimulationChangeOp = "remove_from_group"
+	SimulationChangeOpRemoveRole           SimulationChangeOp = "remove_role"
+	SimulationChangeOpRevokeApproval       SimulationChangeOp = "revoke_approval"
+	SimulationChangeOpRoleAddPermission    SimulationChangeOp = "role_add_permission"
+	SimulationChangeOpRoleRemovePermission SimulationChangeOp = "role_remove_permission"
+	SimulationChangeOpSetChain             SimulationChangeOp = "set_chain"
+	SimulationChangeOpSetGroup             SimulationChangeOp = "set_group"
+	SimulationChangeOpSetResource          SimulationChangeOp = "set_resource"
+	SimulationChangeOpSetRole              SimulationChangeOp = "set_role"
+	SimulationChangeOpSetSetting           SimulationChangeOp = "set_setting"
+	SimulationChangeOpSetUser              SimulationChangeOp = "set_user"
+	SimulationChangeOpUpdatePermission     SimulationChangeOp = "update_permission"
 )
 
 // Defines values for TenantIsolationMode.
@@ -1534,6 +1710,18 @@ type ChainInput struct {
 // ChainInputMode gate: a permission and an approval. escalation: a permission or an approval.
 type ChainInputMode string
 
+// ChangeRequest defines model for ChangeRequest.
+type ChangeRequest struct {
+	Body   map[string]interface{} `json:"body"`
+	Method ChangeRequestMethod    `json:"method"`
+
+	// Path Such as /api/v1/access-requests.
+	Path string `json:"path"`
+}
+
+// ChangeRequestMethod defines model for ChangeRequest.Method.
+type ChangeRequestMethod string
+
 // Check defines model for Check.
 type Check struct {
 	Action string `json:"action"`
@@ -1565,6 +1753,49 @@ type ClientTokenServiceAccount struct {
 	Name   string             `json:"name"`
 	Tenant WhoTenant          `json:"tenant"`
 }
+
+// ConditionJudged defines model for ConditionJudged.
+type ConditionJudged struct {
+	// Decides True of the parts by which the whole is what it is.
+	Decides bool            `json:"decides"`
+	Found   *ConditionValue `json:"found,omitempty"`
+
+	// Operator all_of, any_of or not, or the comparison: eq, ne, in, nin, gt, gte, lt, lte, between, weekday, prefix, suffix, contains, contains_all, contains_any, cidr, matches or exists.
+	Operator string            `json:"operator"`
+	Parts    []ConditionJudged `json:"parts,omitempty"`
+
+	// Path What is compared, such as subject.attributes.clearance. Combinators have none.
+	Path *string `json:"path,omitempty"`
+
+	// Truth unknown: what is compared is missing, or of another kind than the comparison needs.
+	Truth ConditionJudgedTruth `json:"truth"`
+
+	// Wanted What it is compared with: one value, two bounds, or a list, of which the first 20.
+	Wanted []ConditionValue `json:"wanted,omitempty"`
+}
+
+// ConditionJudgedTruth unknown: what is compared is missing, or of another kind than the comparison needs.
+type ConditionJudgedTruth string
+
+// ConditionValue defines model for ConditionValue.
+type ConditionValue struct {
+	// Cut True if the value is longer than shown.
+	Cut *bool `json:"cut,omitempty"`
+
+	// Given True of an attribute that the question supplied; others are stored.
+	Given *bool `json:"given,omitempty"`
+
+	// Hidden True if the caller may not see the value.
+	Hidden *bool              `json:"hidden,omitempty"`
+	Kind   ConditionValueKind `json:"kind"`
+
+	// Ref The path from which the value was taken, where the condition names one in place of a value.
+	Ref   *string     `json:"ref,omitempty"`
+	Value interface{} `json:"value"`
+}
+
+// ConditionValueKind defines model for ConditionValue.Kind.
+type ConditionValueKind string
 
 // CredentialConfirmed defines model for CredentialConfirmed.
 type CredentialConfirmed struct {
@@ -1701,7 +1932,8 @@ type DecisionAnswer struct {
 	DecisionID   openapi_types.UUID `json:"decision_id"`
 
 	// Denials What policies say against it.
-	Denials []PolicyDenial `json:"denials,omitempty"`
+	Denials     []PolicyDenial `json:"denials,omitempty"`
+	Explanation *Explanation   `json:"explanation,omitempty"`
 
 	// FieldPermissions read, write or hidden for every field that is defined for the type, by tier and name. It does not depend on the action.
 	FieldPermissions map[string]map[string]string `json:"field_permissions,omitempty"`
@@ -1753,6 +1985,15 @@ type DecisionAnswersEnvelope struct {
 	Meta Meta            `json:"meta"`
 }
 
+// DecisionComparison defines model for DecisionComparison.
+type DecisionComparison struct {
+	After  DecisionSupposed `json:"after"`
+	Before DecisionSupposed `json:"before"`
+
+	// Changed Whether allowed or reason_code differ.
+	Changed bool `json:"changed"`
+}
+
 // DecisionEffective defines model for DecisionEffective.
 type DecisionEffective struct {
 	// Actions * stands for every action.
@@ -1794,6 +2035,63 @@ type DecisionEffectiveListEnvelope struct {
 	Meta ListMeta            `json:"meta"`
 }
 
+// DecisionExplained defines model for DecisionExplained.
+type DecisionExplained struct {
+	Answer   DecisionAnswer     `json:"answer"`
+	Approval *ExplainedApproval `json:"approval,omitempty"`
+
+	// Changes The least that would change the answer: each on its own.
+	Changes []ExplainedWay `json:"changes"`
+
+	// Complete False if there may be other changes as small that were not found: the search is bounded, and policies are not searched.
+	Complete bool `json:"complete"`
+
+	// Cut The members of which not all is shown.
+	Cut []string `json:"cut,omitempty"`
+
+	// Fields Every field that is defined for the type; at most 200.
+	Fields []ExplainedField `json:"fields"`
+
+	// Groups Every group that the subject is in; at most 200.
+	Groups []ExplainedHolding `json:"groups"`
+
+	// MissingPermissions The permissions of the caller with which more would be shown, such as api/users:read.
+	MissingPermissions []string `json:"missing_permissions,omitempty"`
+
+	// NotCounting Roles and groups that the subject is given and does not have now; at most 200.
+	NotCounting []ExplainedAssignment `json:"not_counting"`
+	Others      ExplainedOthers       `json:"others"`
+
+	// Permissions Those of the subject's roles that decided or came near; at most 200.
+	Permissions []ExplainedPermission `json:"permissions"`
+
+	// Policies The policies that apply to the type and the action, those too that say nothing.
+	Policies []ExplainedPolicy `json:"policies"`
+
+	// Roles Every role that the subject has, those that decided first; at most 200.
+	Roles []ExplainedHolding `json:"roles"`
+
+	// Steps In the order in which they are taken: subject, roles, permissions, conflict, workflow, policies, approval, fields.
+	Steps     []ExplainedStep    `json:"steps"`
+	SubjectID openapi_types.UUID `json:"subject_id"`
+
+	// Summary The answer in one sentence.
+	Summary string `json:"summary"`
+
+	// Trimmed True if the caller sees what a subject may see of themselves alone. missing_permissions names what would show more.
+	Trimmed bool `json:"trimmed"`
+
+	// Until The next moment from which the answer is another if nothing is written, because an assignment or an approval begins or ends.
+	Until    *time.Time         `json:"until,omitempty"`
+	Workflow *ExplainedWorkflow `json:"workflow,omitempty"`
+}
+
+// DecisionExplainedEnvelope defines model for DecisionExplainedEnvelope.
+type DecisionExplainedEnvelope struct {
+	Data DecisionExplained `json:"data"`
+	Meta Meta              `json:"meta"`
+}
+
 // DecisionFields defines model for DecisionFields.
 type DecisionFields struct {
 	// Allowed Whether the subject may read the record at all.
@@ -1813,6 +2111,132 @@ type DecisionFields struct {
 type DecisionFieldsEnvelope struct {
 	Data DecisionFields `json:"data"`
 	Meta Meta           `json:"meta"`
+}
+
+// DecisionFilter defines model for DecisionFilter.
+type DecisionFilter struct {
+	// Kind none: select nothing. all: select every row. condition: select by it.
+	Kind DecisionFilterKind `json:"kind"`
+
+	// Obligations What whoever shows the rows has to do, as in POST /permissions/check: the same for every row.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
+	// Params The values of $1 and so on: texts and lists of texts, which the expression casts.
+	Params []interface{} `json:"params,omitempty"`
+
+	// ReasonCode Why there is nothing to select, where the reason lies in no row.
+	ReasonCode *DecisionFilterReasonCode `json:"reason_code,omitempty"`
+
+	// Revision A token of the state that the condition holds for.
+	Revision *string `json:"revision,omitempty"`
+
+	// SQL Of dialect postgres: a boolean expression for a WHERE, with $1 and so on. Join it to others by AND; it must not stand under a NOT.
+	SQL *string `json:"sql,omitempty"`
+
+	// TTL Seconds for which the condition may be kept if nothing is written.
+	TTL   int64       `json:"ttl"`
+	Ucast *FilterNode `json:"ucast,omitempty"`
+}
+
+// DecisionFilterKind none: select nothing. all: select every row. condition: select by it.
+type DecisionFilterKind string
+
+// DecisionFilterReasonCode Why there is nothing to select, where the reason lies in no row.
+type DecisionFilterReasonCode string
+
+// DecisionFilterColumns defines model for DecisionFilterColumns.
+type DecisionFilterColumns struct {
+	// Attributes The jsonb column with the attributes that have no column of their own. Default: attributes.
+	Attributes *string `json:"attributes,omitempty"`
+
+	// ID The column with the row's id, as checks name it. Default: id.
+	ID *string `json:"id,omitempty"`
+
+	// IDType The type of that column.
+	IDType *DecisionFilterColumnsIDType `json:"id_type,omitempty"`
+
+	// Offset How many parameters the query has before those of the condition.
+	Offset *int64 `json:"offset,omitempty"`
+
+	// Table The table's name or alias in the query. Default: none, columns stand alone.
+	Table *string `json:"table,omitempty"`
+}
+
+// DecisionFilterColumnsIDType The type of that column.
+type DecisionFilterColumnsIDType string
+
+// DecisionFilterEnvelope defines model for DecisionFilterEnvelope.
+type DecisionFilterEnvelope struct {
+	Data DecisionFilter `json:"data"`
+	Meta Meta           `json:"meta"`
+}
+
+// DecisionSimulated defines model for DecisionSimulated.
+type DecisionSimulated struct {
+	// CreatedPermissionIds What the answers call the permissions that the changes create, in their order.
+	CreatedPermissionIds []openapi_types.UUID `json:"created_permission_ids"`
+
+	// Results In the order of the checks.
+	Results []DecisionComparison `json:"results"`
+
+	// Revision A token of the state that both answers start from.
+	Revision string                   `json:"revision"`
+	Summary  DecisionSimulatedSummary `json:"summary"`
+}
+
+// DecisionSimulatedEnvelope defines model for DecisionSimulatedEnvelope.
+type DecisionSimulatedEnvelope struct {
+	Data DecisionSimulated `json:"data"`
+	Meta Meta              `json:"meta"`
+}
+
+// DecisionSimulatedSummary defines model for DecisionSimulatedSummary.
+type DecisionSimulatedSummary struct {
+	// Changed Those of which allowed or reason_code are not the same.
+	Changed      int64 `json:"changed"`
+	Checks       int64 `json:"checks"`
+	NewlyAllowed int64 `json:"newly_allowed"`
+	NewlyDenied  int64 `json:"newly_denied"`
+}
+
+// DecisionSupposed defines model for DecisionSupposed.
+type DecisionSupposed struct {
+	Allowed         bool                `json:"allowed"`
+	ApprovalChainID *openapi_types.UUID `json:"approval_chain_id,omitempty"`
+	ApprovalLevels  []ApprovalLevel     `json:"approval_levels,omitempty"`
+
+	// ApprovalRequestID Made up where an approval is supposed that nobody asked for.
+	ApprovalRequestID  *openapi_types.UUID          `json:"approval_request_id,omitempty"`
+	AutoApproved       *bool                        `json:"auto_approved,omitempty"`
+	Denials            []PolicyDenial               `json:"denials,omitempty"`
+	FieldPermissions   map[string]map[string]string `json:"field_permissions,omitempty"`
+	MatchedConditions  map[string]interface{}       `json:"matched_conditions,omitempty"`
+	MatchedPermissions []string                     `json:"matched_permissions,omitempty"`
+	MatchedRoles       []MatchedRole                `json:"matched_roles,omitempty"`
+	Obligations        []map[string]interface{}     `json:"obligations,omitempty"`
+
+	// Reason One sentence for people.
+	Reason           string `json:"reason"`
+	ReasonCode       string `json:"reason_code"`
+	RequiresApproval bool   `json:"requires_approval"`
+}
+
+// DecisionSupposedCheck defines model for DecisionSupposedCheck.
+type DecisionSupposedCheck struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context  map[string]interface{} `json:"context,omitempty"`
+	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject.
+	UserID openapi_types.UUID `json:"user_id"`
 }
 
 // DecisionWhatCan defines model for DecisionWhatCan.
@@ -1870,6 +2294,337 @@ type DecisionWhoCan struct {
 type DecisionWhoCanEnvelope struct {
 	Data DecisionWhoCan `json:"data"`
 	Meta Meta           `json:"meta"`
+}
+
+// ExplainedApproval defines model for ExplainedApproval.
+type ExplainedApproval struct {
+	// Chains Those whose pattern matches, in their order, and those that policies require; at most 50.
+	Chains []ExplainedChain `json:"chains"`
+
+	// Permitted Whether it is permitted but for the chains.
+	Permitted bool `json:"permitted"`
+}
+
+// ExplainedAssignment defines model for ExplainedAssignment.
+type ExplainedAssignment struct {
+	// At When it expired, or begins.
+	At     *time.Time              `json:"at,omitempty"`
+	Detail string                  `json:"detail"`
+	ID     openapi_types.UUID      `json:"id"`
+	Kind   ExplainedAssignmentKind `json:"kind"`
+
+	// Name Left out for one that is no longer there for the tenant.
+	Name *string                `json:"name,omitempty"`
+	Why  ExplainedAssignmentWhy `json:"why"`
+}
+
+// ExplainedAssignmentKind defines model for ExplainedAssignment.Kind.
+type ExplainedAssignmentKind string
+
+// ExplainedAssignmentWhy defines model for ExplainedAssignment.Why.
+type ExplainedAssignmentWhy string
+
+// ExplainedChain defines model for ExplainedChain.
+type ExplainedChain struct {
+	// Applies False of one that matches while a more specific, or an older, one applies.
+	Applies bool `json:"applies"`
+
+	// ApprovedRequestID The request that opens it.
+	ApprovedRequestID     *openapi_types.UUID `json:"approved_request_id,omitempty"`
+	AutoApproveConditions *ConditionJudged    `json:"auto_approve_conditions,omitempty"`
+	ID                    openapi_types.UUID  `json:"id"`
+
+	// Levels Who must approve.
+	Levels []ApprovalLevel `json:"levels,omitempty"`
+
+	// Mode gate: a permission and an approval; escalation: one of them.
+	Mode ExplainedChainMode `json:"mode"`
+	Name string             `json:"name"`
+
+	// Needed False of an escalation for what is permitted anyway.
+	Needed bool `json:"needed"`
+
+	// Open Whether an approval, or its own conditions, open it.
+	Open bool `json:"open"`
+
+	// PendingRequestID The request that waits.
+	PendingRequestID *openapi_types.UUID `json:"pending_request_id,omitempty"`
+
+	// RequiredByPolicy True if a policy requires it.
+	RequiredByPolicy bool `json:"required_by_policy"`
+
+	// Until When what that request grants ends.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// ExplainedChainMode gate: a permission and an approval; escalation: one of them.
+type ExplainedChainMode string
+
+// ExplainedChange defines model for ExplainedChange.
+type ExplainedChange struct {
+	// Attribute The path of the attribute, such as subject.attributes.clearance.
+	Attribute *string             `json:"attribute,omitempty"`
+	ChainID   *openapi_types.UUID `json:"chain_id,omitempty"`
+	ChainName *string             `json:"chain_name,omitempty"`
+	GroupID   *openapi_types.UUID `json:"group_id,omitempty"`
+	GroupName *string             `json:"group_name,omitempty"`
+	Kind      ExplainedChangeKind `json:"kind"`
+
+	// Levels Who must approve.
+	Levels  []ApprovalLevel     `json:"levels,omitempty"`
+	NodeID  *openapi_types.UUID `json:"node_id,omitempty"`
+	Policy  *string             `json:"policy,omitempty"`
+	Reason  *string             `json:"reason,omitempty"`
+	Request *ChangeRequest      `json:"request,omitempty"`
+
+	// RequestID The access request that waits, or that grants it now.
+	RequestID *openapi_types.UUID `json:"request_id,omitempty"`
+	RoleID    *openapi_types.UUID `json:"role_id,omitempty"`
+	RoleName  *string             `json:"role_name,omitempty"`
+	State     *string             `json:"state,omitempty"`
+
+	// Summary One sentence.
+	Summary string `json:"summary"`
+
+	// SuppliedBy Whether the attribute or state is stored with the subject, stored with the registered node, or said by the one who asks.
+	SuppliedBy *ExplainedChangeSuppliedBy `json:"supplied_by,omitempty"`
+
+	// Target What is to be activated.
+	Target *ExplainedChangeTarget `json:"target,omitempty"`
+	Value  *ConditionValue        `json:"value,omitempty"`
+
+	// Wanted What any value that would do has to be, in words.
+	Wanted *string `json:"wanted,omitempty"`
+}
+
+// ExplainedChangeKind defines model for ExplainedChange.Kind.
+type ExplainedChangeKind string
+
+// ExplainedChangeSuppliedBy Whether the attribute or state is stored with the subject, stored with the registered node, or said by the one who asks.
+type ExplainedChangeSuppliedBy string
+
+// ExplainedChangeTarget What is to be activated.
+type ExplainedChangeTarget string
+
+// ExplainedField defines model for ExplainedField.
+type ExplainedField struct {
+	// Because One sentence.
+	Because string `json:"because"`
+
+	// By The ids of the permissions that name it, or the policies that restrict it.
+	By []string `json:"by,omitempty"`
+
+	// DefaultVisibility What holds where no permission names it.
+	DefaultVisibility string                   `json:"default_visibility"`
+	Name              string                   `json:"name"`
+	Tier              string                   `json:"tier"`
+	Visibility        ExplainedFieldVisibility `json:"visibility"`
+}
+
+// ExplainedFieldVisibility defines model for ExplainedField.Visibility.
+type ExplainedFieldVisibility string
+
+// ExplainedHolding defines model for ExplainedHolding.
+type ExplainedHolding struct {
+	// Cut True if there are more paths.
+	Cut *bool `json:"cut,omitempty"`
+
+	// Decided True of a role that owns a permission that decided.
+	Decided bool               `json:"decided"`
+	ID      openapi_types.UUID `json:"id"`
+	Name    string             `json:"name"`
+
+	// Paths Every path by which the subject has it, at most 20.
+	Paths []ExplainedPath `json:"paths"`
+}
+
+// ExplainedOthers defines model for ExplainedOthers.
+type ExplainedOthers struct {
+	// Matching On what is asked about and for the action, and not listed for want of room.
+	Matching int64 `json:"matching"`
+
+	// OtherAction On what is asked about, for other actions, and not listed.
+	OtherAction int64 `json:"other_action"`
+
+	// OtherResource On others of the type.
+	OtherResource int64 `json:"other_resource"`
+
+	// OtherType On other types.
+	OtherType int64 `json:"other_type"`
+}
+
+// ExplainedPath defines model for ExplainedPath.
+type ExplainedPath struct {
+	// ExpiresAt When the subject's own assignment at its beginning ends.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Path Such as user > group:apac-team > role:inspector > role:viewer.
+	Path string `json:"path"`
+}
+
+// ExplainedPermission defines model for ExplainedPermission.
+type ExplainedPermission struct {
+	Actions    []string         `json:"actions"`
+	Conditions *ConditionJudged `json:"conditions,omitempty"`
+
+	// Counts True if it has a say after its conditions and the conflict with others.
+	Counts bool                      `json:"counts"`
+	Detail string                    `json:"detail"`
+	Effect ExplainedPermissionEffect `json:"effect"`
+	ID     openapi_types.UUID        `json:"id"`
+	Name   string                    `json:"name"`
+	OnNode bool                      `json:"on_node"`
+
+	// Resource Its pattern, such as vessel/*, or the registered node that it is on, as type/code.
+	Resource string `json:"resource"`
+
+	// Roles The subject's roles that own it.
+	Roles []string               `json:"roles"`
+	Why   ExplainedPermissionWhy `json:"why"`
+}
+
+// ExplainedPermissionEffect defines model for ExplainedPermission.Effect.
+type ExplainedPermissionEffect string
+
+// ExplainedPermissionWhy defines model for ExplainedPermission.Why.
+type ExplainedPermissionWhy string
+
+// ExplainedPolicy defines model for ExplainedPolicy.
+type ExplainedPolicy struct {
+	Allows  *bool          `json:"allows,omitempty"`
+	Denials []PolicyDenial `json:"denials,omitempty"`
+
+	// Error What is wrong with it.
+	Error *string `json:"error,omitempty"`
+
+	// Failed True if it could not be evaluated, or said what no policy may.
+	Failed *bool `json:"failed,omitempty"`
+
+	// Obligations What it obliges to, if the answer is allowed.
+	Obligations []map[string]interface{} `json:"obligations,omitempty"`
+
+	// Policy Such as tenant.hours.
+	Policy string `json:"policy"`
+
+	// RequireApproval The approval chains that it requires, by name.
+	RequireApproval []string `json:"require_approval,omitempty"`
+
+	// RestrictFields The fields that it restricts, as field:most.
+	RestrictFields []string `json:"restrict_fields,omitempty"`
+
+	// Silent True if it says nothing to this question.
+	Silent bool `json:"silent"`
+}
+
+// ExplainedStep defines model for ExplainedStep.
+type ExplainedStep struct {
+	// Detail One sentence.
+	Detail *string `json:"detail,omitempty"`
+
+	// Outcome skipped: it has no say in this question. not_reached: the answer was final before.
+	Outcome ExplainedStepOutcome `json:"outcome"`
+	Step    ExplainedStepStep    `json:"step"`
+}
+
+// ExplainedStepOutcome skipped: it has no say in this question. not_reached: the answer was final before.
+type ExplainedStepOutcome string
+
+// ExplainedStepStep defines model for ExplainedStep.Step.
+type ExplainedStepStep string
+
+// ExplainedWay defines model for ExplainedWay.
+type ExplainedWay struct {
+	// ReasonCode The answer under the changes.
+	ReasonCode *string `json:"reason_code,omitempty"`
+
+	// Summary One sentence.
+	Summary string `json:"summary"`
+
+	// Together All of them are needed.
+	Together []ExplainedChange `json:"together"`
+
+	// Verified True if the question was decided again under the changes. Of policies it is only said that they refuse.
+	Verified bool `json:"verified"`
+}
+
+// ExplainedWorkflow defines model for ExplainedWorkflow.
+type ExplainedWorkflow struct {
+	Allows bool `json:"allows"`
+
+	// Everyone Whether everybody may do it in this state.
+	Everyone bool `json:"everyone"`
+
+	// Known Whether the workflow has the state. In an unknown one nothing may be done.
+	Known bool `json:"known"`
+
+	// Limited Whether the state limits what may be done.
+	Limited bool `json:"limited"`
+
+	// Node As type/code.
+	Node   string             `json:"node"`
+	NodeID openapi_types.UUID `json:"node_id"`
+
+	// Roles The roles that may do it in this state; at most 50.
+	Roles []string `json:"roles,omitempty"`
+
+	// Source Whether the state is the node's, or context.workflow_state of the question.
+	Source ExplainedWorkflowSource `json:"source"`
+
+	// State Empty if there is none.
+	State string `json:"state"`
+}
+
+// ExplainedWorkflowSource Whether the state is the node's, or context.workflow_state of the question.
+type ExplainedWorkflowSource string
+
+// Explanation defines model for Explanation.
+type Explanation struct {
+	Approval *ExplainedApproval `json:"approval,omitempty"`
+
+	// Changes The least that would change the answer: each on its own.
+	Changes []ExplainedWay `json:"changes"`
+
+	// Complete False if there may be other changes as small that were not found: the search is bounded, and policies are not searched.
+	Complete bool `json:"complete"`
+
+	// Cut The members of which not all is shown.
+	Cut []string `json:"cut,omitempty"`
+
+	// Fields Every field that is defined for the type; at most 200.
+	Fields []ExplainedField `json:"fields"`
+
+	// Groups Every group that the subject is in; at most 200.
+	Groups []ExplainedHolding `json:"groups"`
+
+	// MissingPermissions The permissions of the caller with which more would be shown, such as api/users:read.
+	MissingPermissions []string `json:"missing_permissions,omitempty"`
+
+	// NotCounting Roles and groups that the subject is given and does not have now; at most 200.
+	NotCounting []ExplainedAssignment `json:"not_counting"`
+	Others      ExplainedOthers       `json:"others"`
+
+	// Permissions Those of the subject's roles that decided or came near; at most 200.
+	Permissions []ExplainedPermission `json:"permissions"`
+
+	// Policies The policies that apply to the type and the action, those too that say nothing.
+	Policies []ExplainedPolicy `json:"policies"`
+
+	// Roles Every role that the subject has, those that decided first; at most 200.
+	Roles []ExplainedHolding `json:"roles"`
+
+	// Steps In the order in which they are taken: subject, roles, permissions, conflict, workflow, policies, approval, fields.
+	Steps     []ExplainedStep    `json:"steps"`
+	SubjectID openapi_types.UUID `json:"subject_id"`
+
+	// Summary The answer in one sentence.
+	Summary string `json:"summary"`
+
+	// Trimmed True if the caller sees what a subject may see of themselves alone. missing_permissions names what would show more.
+	Trimmed bool `json:"trimmed"`
+
+	// Until The next moment from which the answer is another if nothing is written, because an assignment or an approval begins or ends.
+	Until    *time.Time         `json:"until,omitempty"`
+	Workflow *ExplainedWorkflow `json:"workflow,omitempty"`
 }
 
 // FieldBulk defines model for FieldBulk.
@@ -2120,6 +2875,14 @@ type FieldViolation struct {
 
 	// Path Such as record.attributes.notes, or records[3].imo_number.
 	Path string `json:"path"`
+}
+
+// FilterNode defines model for FilterNode.
+type FilterNode struct {
+	Field    *string     `json:"field,omitempty"`
+	Operator string      `json:"operator"`
+	Type     string      `json:"type"`
+	Value    interface{} `json:"value"`
 }
 
 // Group defines model for Group.
@@ -2888,6 +3651,9 @@ type PermissionCheckRequest struct {
 	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
 	Context map[string]interface{} `json:"context,omitempty"`
 
+	// Explain The answer carries its explanation, as POST /permissions/explain gives it. Needs execute on api/decisions and read on api/permissions. It counts as ten questions.
+	Explain *bool `json:"explain,omitempty"`
+
 	// Justification Why the caller should be allowed, for those who decide. If the answer needs an approval, one access request is opened, or the one that waits is returned; with any other answer nothing happens. In questions about oneself only.
 	Justification *string       `json:"justification,omitempty"`
 	Resource      CheckResource `json:"resource"`
@@ -2941,6 +3707,51 @@ type PermissionDetailEnvelope struct {
 	Meta Meta             `json:"meta"`
 }
 
+// PermissionExplainRequest defines model for PermissionExplainRequest.
+type PermissionExplainRequest struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+
+	// Context Of the request: time, ip, anything else. Needs execute on api/decisions.
+	Context  map[string]interface{} `json:"context,omitempty"`
+	Resource CheckResource          `json:"resource"`
+
+	// SubjectAttributes What the caller knows of the subject. Needs execute on api/decisions and assert_subject on the caller's account. Stored attributes win, but for those in the account's assert_override.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+}
+
+// PermissionFilterRequest defines model for PermissionFilterRequest.
+type PermissionFilterRequest struct {
+	Action string `json:"action"`
+
+	// ActionProperties Needs execute on api/decisions.
+	ActionProperties map[string]interface{} `json:"action_properties,omitempty"`
+	Columns          *DecisionFilterColumns `json:"columns,omitempty"`
+
+	// Context Of the request: time, ip, workflow_state, anything else. Needs execute on api/decisions.
+	Context map[string]interface{} `json:"context,omitempty"`
+
+	// Dialect The language of the condition.
+	Dialect *PermissionFilterRequestDialect `json:"dialect,omitempty"`
+
+	// ResourceType The type of the rows, such as vessel.
+	ResourceType string `json:"resource_type"`
+
+	// SubjectAttributes As in POST /permissions/check.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
+
+	// UserID The subject. Default: the caller.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+}
+
+// PermissionFilterRequestDialect The language of the condition.
+type PermissionFilterRequestDialect string
+
 // PermissionInput defines model for PermissionInput.
 type PermissionInput struct {
 	// Actions * stands for every action.
@@ -2979,13 +3790,13 @@ type PermissionOwner struct {
 	Name string             `json:"name"`
 }
 
-// PermissionUpdate defines model for PermissionUpdate.
-type PermissionUpdate struct {
+// PermissionPatch defines model for PermissionPatch.
+type PermissionPatch struct {
 	Actions []string `json:"actions,omitempty"`
 
 	// Conditions null: none.
 	Conditions nullable.Nullable[map[string]interface{}] `json:"conditions,omitempty"`
-	Effect     *PermissionUpdateEffect                   `json:"effect,omitempty"`
+	Effect     *PermissionPatchEffect                    `json:"effect,omitempty"`
 
 	// FieldPermissions Replaces all of them; null: none.
 	FieldPermissions nullable.Nullable[map[string]string]  `json:"field_permissions,omitempty"`
@@ -2996,8 +3807,15 @@ type PermissionUpdate struct {
 	ResourceType     *string                               `json:"resource_type,omitempty"`
 }
 
-// PermissionUpdateEffect defines model for PermissionUpdate.Effect.
-type PermissionUpdateEffect string
+// PermissionPatchEffect defines model for PermissionPatch.Effect.
+type PermissionPatchEffect string
+
+// PermissionSimulateChangeRequest defines model for PermissionSimulateChangeRequest.
+type PermissionSimulateChangeRequest struct {
+	// Changes Made in order.
+	Changes []SimulationChange      `json:"changes"`
+	Checks  []DecisionSupposedCheck `json:"checks"`
+}
 
 // PermissionWhatCanRequest defines model for PermissionWhatCanRequest.
 type PermissionWhatCanRequest struct {
@@ -3939,6 +4757,84 @@ type SessionWho struct {
 	// Roles Names, for display. Decisions never read them from the token.
 	Roles  []string  `json:"roles"`
 	Tenant WhoTenant `json:"tenant"`
+}
+
+// SimulationChange defines model for SimulationChange.
+type SimulationChange struct {
+	// Action For approve. * for every action on a registered node.
+	Action *string `json:"action,omitempty"`
+
+	// Attributes For set_user and set_resource: its members are merged over the stored ones, null takes one away.
+	Attributes map[string]interface{} `json:"attributes,omitempty"`
+
+	// ChainID For set_chain and approve.
+	ChainID *openapi_types.UUID `json:"chain_id,omitempty"`
+
+	// ConflictResolution For set_setting.
+	ConflictResolution *SimulationChangeConflictResolution `json:"conflict_resolution,omitempty"`
+
+	// ExpiresAt For assign_role. Default: never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// GroupID For add_to_group, remove_from_group, group_add_role, group_remove_role, set_group.
+	GroupID *openapi_types.UUID `json:"group_id,omitempty"`
+
+	// IsActive For set_role, set_group, set_user, set_resource, set_chain.
+	IsActive *bool `json:"is_active,omitempty"`
+
+	// Op What is changed. The other members are those of this change.
+	Op SimulationChangeOp `json:"op"`
+
+	// ParentGroupID For set_group. null: no parent.
+	ParentGroupID nullable.Nullable[openapi_types.UUID] `json:"parent_group_id,omitempty"`
+
+	// ParentID For set_resource. null: a root.
+	ParentID nullable.Nullable[openapi_types.UUID] `json:"parent_id,omitempty"`
+
+	// ParentRoleID For set_role. null: no parent.
+	ParentRoleID nullable.Nullable[openapi_types.UUID] `json:"parent_role_id,omitempty"`
+	Permission   *PermissionPatch                      `json:"permission,omitempty"`
+
+	// PermissionID For role_add_permission, role_remove_permission, update_permission, delete_permission.
+	PermissionID *openapi_types.UUID `json:"permission_id,omitempty"`
+
+	// Priority For set_role.
+	Priority *int64 `json:"priority,omitempty"`
+
+	// RequestID For revoke_approval: an approved access request.
+	RequestID *openapi_types.UUID `json:"request_id,omitempty"`
+	Resource  *SimulationResource `json:"resource,omitempty"`
+
+	// ResourceID For set_resource: a registered node.
+	ResourceID *openapi_types.UUID `json:"resource_id,omitempty"`
+
+	// RoleID For assign_role, remove_role, group_add_role, group_remove_role, role_add_permission, role_remove_permission, set_role.
+	RoleID *openapi_types.UUID `json:"role_id,omitempty"`
+
+	// RoleIds For create_permission: the roles that own it.
+	RoleIds []openapi_types.UUID `json:"role_ids,omitempty"`
+
+	// State For set_resource: the state of its workflow.
+	State *string `json:"state,omitempty"`
+
+	// UserID For assign_role, remove_role, add_to_group, remove_from_group, set_user, approve.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+
+	// ValidFrom For assign_role. Default: at once.
+	ValidFrom *time.Time `json:"valid_from,omitempty"`
+}
+
+// SimulationChangeConflictResolution For set_setting.
+type SimulationChangeConflictResolution string
+
+// SimulationChangeOp What is changed. The other members are those of this change.
+type SimulationChangeOp string
+
+// SimulationResource defines model for SimulationResource.
+type SimulationResource struct {
+	// ID As in a question.
+	ID   *string `json:"id,omitempty"`
+	Type string  `json:"type"`
 }
 
 // Template defines model for Template.
@@ -5681,6 +6577,15 @@ type BatchCheckPermissionsJSONRequestBody = PermissionBatchCheckRequest
 // CheckPermissionsJSONRequestBody defines body for CheckPermissions for application/json ContentType.
 type CheckPermissionsJSONRequestBody = PermissionCheckRequest
 
+// ExplainPermissionsJSONRequestBody defines body for ExplainPermissions for application/json ContentType.
+type ExplainPermissionsJSONRequestBody = PermissionExplainRequest
+
+// FilterPermissionsJSONRequestBody defines body for FilterPermissions for application/json ContentType.
+type FilterPermissionsJSONRequestBody = PermissionFilterRequest
+
+// SimulateChangePermissionsJSONRequestBody defines body for SimulateChangePermissions for application/json ContentType.
+type SimulateChangePermissionsJSONRequestBody = PermissionSimulateChangeRequest
+
 // WhatCanPermissionsJSONRequestBody defines body for WhatCanPermissions for application/json ContentType.
 type WhatCanPermissionsJSONRequestBody = PermissionWhatCanRequest
 
@@ -5688,7 +6593,7 @@ type WhatCanPermissionsJSONRequestBody = PermissionWhatCanRequest
 type WhoCanPermissionsJSONRequestBody = PermissionWhoCanRequest
 
 // UpdatePermissionJSONRequestBody defines body for UpdatePermission for application/json ContentType.
-type UpdatePermissionJSONRequestBody = PermissionUpdate
+type UpdatePermissionJSONRequestBody = PermissionPatch
 
 // CreateResourceJSONRequestBody defines body for CreateResource for application/json ContentType.
 type CreateResourceJSONRequestBody = ResourceCreate
@@ -8195,6 +9100,60 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPermissionsWithBody Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPermissions Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissions(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterPermissionsWithBody Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterPermissions Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissions(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SimulateChangePermissionsWithBody What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SimulateChangePermissions What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissions(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// WhatCanPermissionsWithBody What may this subject do?
 	//
@@ -11139,6 +12098,120 @@ func (c *API) CheckPermissionsWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 func (c *API) CheckPermissions(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPermissionsWithBody Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *API) ExplainPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPermissions Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *API) ExplainPermissions(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterPermissionsWithBody Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *API) FilterPermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterPermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterPermissions Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *API) FilterPermissions(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterPermissionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SimulateChangePermissionsWithBody What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *API) SimulateChangePermissionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSimulateChangePermissionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SimulateChangePermissions What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *API) SimulateChangePermissions(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSimulateChangePermissionsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17635,6 +18708,126 @@ func NewCheckPermissionsRequestWithBody(server string, contentType string, body 
 	return req, nil
 }
 
+// NewExplainPermissionsRequest calls the generic ExplainPermissions builder with application/json body
+func NewExplainPermissionsRequest(server string, body ExplainPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExplainPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExplainPermissionsRequestWithBody constructs an http.Request for the ExplainPermissions method, with any body, and a specified content type
+func NewExplainPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/explain")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewFilterPermissionsRequest calls the generic FilterPermissions builder with application/json body
+func NewFilterPermissionsRequest(server string, body FilterPermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFilterPermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFilterPermissionsRequestWithBody constructs an http.Request for the FilterPermissions method, with any body, and a specified content type
+func NewFilterPermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/filter")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSimulateChangePermissionsRequest calls the generic SimulateChangePermissions builder with application/json body
+func NewSimulateChangePermissionsRequest(server string, body SimulateChangePermissionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSimulateChangePermissionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSimulateChangePermissionsRequestWithBody constructs an http.Request for the SimulateChangePermissions method, with any body, and a specified content type
+func NewSimulateChangePermissionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/permissions/simulate-change")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewWhatCanPermissionsRequest calls the generic WhatCanPermissions builder with application/json body
 func NewWhatCanPermissionsRequest(server string, body WhatCanPermissionsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -23235,6 +24428,60 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/permissions/check (the `CheckPermissions` operationId).
 	CheckPermissionsWithResponse(ctx context.Context, body CheckPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckPermissionsResponse, error)
 
+	// ExplainPermissionsWithBodyWithResponse Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error)
+
+	// ExplainPermissionsWithResponse Why, and what would change it
+	//
+	// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+	ExplainPermissionsWithResponse(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error)
+
+	// FilterPermissionsWithBodyWithResponse Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error)
+
+	// FilterPermissionsWithResponse Which rows may this subject act on?
+	//
+	// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+	FilterPermissionsWithResponse(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error)
+
+	// SimulateChangePermissionsWithBodyWithResponse What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error)
+
+	// SimulateChangePermissionsWithResponse What would be answered after a change?
+	//
+	// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+	SimulateChangePermissionsWithResponse(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error)
+
 	// WhatCanPermissionsWithBodyWithResponse What may this subject do?
 	//
 	// The registered resources on which a check would allow something, page by page, and on the first page the patterns of what is not registered. It counts as as many questions as a page may hold, and leaves no record.
@@ -26004,6 +27251,75 @@ func (r CheckPermissionsResponse) Status() string {
 
 // StatusCode returns HTTPResponse.StatusCode
 func (r CheckPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type ExplainPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionExplainedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type FilterPermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionFilterEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r FilterPermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FilterPermissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+type SimulateChangePermissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DecisionSimulatedEnvelope
+}
+
+// Status returns HTTPResponse.Status
+func (r SimulateChangePermissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SimulateChangePermissionsResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -29520,6 +30836,96 @@ func (c *ClientWithResponses) CheckPermissionsWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCheckPermissionsResponse(rsp)
+}
+
+// ExplainPermissionsWithBodyWithResponse Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *ClientWithResponses) ExplainPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error) {
+	rsp, err := c.ExplainPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPermissionsResponse(rsp)
+}
+
+// ExplainPermissionsWithResponse Why, and what would change it
+//
+// The answer of a check with each role path, each permission considered, each rule that fired, and the least changes that would make the answer another; every one was decided under. The whole needs execute on api/decisions and read on api/permissions, and values, roles and failures of policies read on their sections; others get what they may know, and trimmed says so. It is recorded as a check and counts as ten questions.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/explain (the `ExplainPermissions` operationId).
+func (c *ClientWithResponses) ExplainPermissionsWithResponse(ctx context.Context, body ExplainPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPermissionsResponse, error) {
+	rsp, err := c.ExplainPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPermissionsResponse(rsp)
+}
+
+// FilterPermissionsWithBodyWithResponse Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *ClientWithResponses) FilterPermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error) {
+	rsp, err := c.FilterPermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilterPermissionsResponse(rsp)
+}
+
+// FilterPermissionsWithResponse Which rows may this subject act on?
+//
+// A condition that selects, of the rows of a type, just those of which a check would say that they are allowed, told the row's id and attributes. What cannot be stated about rows is 422, never a wider set. Rows of registered resources are found by code or id. It counts as a question and leaves no record.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/filter (the `FilterPermissions` operationId).
+func (c *ClientWithResponses) FilterPermissionsWithResponse(ctx context.Context, body FilterPermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*FilterPermissionsResponse, error) {
+	rsp, err := c.FilterPermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilterPermissionsResponse(rsp)
+}
+
+// SimulateChangePermissionsWithBodyWithResponse What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *ClientWithResponses) SimulateChangePermissionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error) {
+	rsp, err := c.SimulateChangePermissionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSimulateChangePermissionsResponse(rsp)
+}
+
+// SimulateChangePermissionsWithResponse What would be answered after a change?
+//
+// Nothing is changed and nothing recorded. The changes are made one after the other, in thought, and refused where the writes would be refused for what they are; whether the caller may make them is not asked. Needs execute on api/decisions besides. Each check counts as two questions.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/permissions/simulate-change (the `SimulateChangePermissions` operationId).
+func (c *ClientWithResponses) SimulateChangePermissionsWithResponse(ctx context.Context, body SimulateChangePermissionsJSONRequestBody, reqEditors ...RequestEditorFn) (*SimulateChangePermissionsResponse, error) {
+	rsp, err := c.SimulateChangePermissions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSimulateChangePermissionsResponse(rsp)
 }
 
 // WhatCanPermissionsWithBodyWithResponse What may this subject do?
@@ -33104,6 +34510,84 @@ func ParseCheckPermissionsResponse(rsp *http.Response) (*CheckPermissionsRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DecisionAnswerEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExplainPermissionsResponse parses an HTTP response from a ExplainPermissionsWithResponse call
+func ParseExplainPermissionsResponse(rsp *http.Response) (*ExplainPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionExplainedEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFilterPermissionsResponse parses an HTTP response from a FilterPermissionsWithResponse call
+func ParseFilterPermissionsResponse(rsp *http.Response) (*FilterPermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FilterPermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionFilterEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSimulateChangePermissionsResponse parses an HTTP response from a SimulateChangePermissionsWithResponse call
+func ParseSimulateChangePermissionsResponse(rsp *http.Response) (*SimulateChangePermissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SimulateChangePermissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DecisionSimulatedEnvelope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
