@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
+	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/enginetest"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/identity"
@@ -286,6 +287,8 @@ func attribute(t failing, q *engine.Question, subject *engine.Subject, c *engine
 		subject.ExternalID = text
 	case root == "subject" && c.SuppliedBy == engine.BySubject:
 		subject.Attributes = put(subject.Attributes, key, c.Value.Value)
+	case root == "subject" && overrides(q, key):
+		q.SubjectOverrides = put(q.SubjectOverrides, key, c.Value.Value)
 	case root == "subject":
 		q.SubjectAttributes = put(q.SubjectAttributes, key, c.Value.Value)
 	case root == "resource":
@@ -295,6 +298,12 @@ func attribute(t failing, q *engine.Question, subject *engine.Subject, c *engine
 	default:
 		q.ActionProperties = put(q.ActionProperties, key, c.Value.Value)
 	}
+}
+
+// overrides reports whether the caller's word replaces what is stored at a key.
+func overrides(q *engine.Question, key string) bool {
+	_, given := condition.Find(q.SubjectOverrides, key)
+	return given
 }
 
 // put sets a member; "a.b" within "a" where that is an object and no member is
