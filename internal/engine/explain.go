@@ -92,28 +92,15 @@ func (e *explainer) inquire(ctx context.Context) {
 	again := &Decision{question: e.q, now: e.d.now, snapshot: e.s}
 	again.direct, _ = e.s.direct(e.subject, e.d.now)
 	again.held = e.s.held(again.direct)
-	x := &inquiry{d: again, s: e.s, q: e.q, subject: e.subject, node: e.s.Find(e.q.Type, e.q.ID)}
-	x.target = grants.Target{Type: e.q.Type, ID: e.q.ID, HasID: e.q.ID != "", Action: e.q.Action}
-	if x.node != nil {
-		x.target.ID = x.node.Code
-	}
-	// All nodes, not only those that permissions name: what is left out here is
-	// looked at too.
-	x.target.Nodes = e.s.chain(x.node, e.q.Type, nil)
+	x := e.s.aim(e.q, e.s.Find(e.q.Type, e.q.ID))
+	x.d, x.subject = again, e.subject
 	e.x = x
 
 	e.candidates = e.s.Grants.Candidates(nil, again.held, &x.target)
 	e.settled = &outcome{action: e.q.Action}
 	x.settle(e.settled, e.candidates)
 
-	e.outcomes = []outcome{{action: e.q.Action}}
-	if len(e.defined()) > 0 {
-		for _, action := range fieldActions {
-			if action != e.q.Action {
-				e.outcomes = append(e.outcomes, outcome{action: action})
-			}
-		}
-	}
+	e.outcomes = outcomes(nil, e.q.Action, len(e.defined()) > 0)
 	e.err = x.run(ctx, e.outcomes)
 	e.asked = &e.outcomes[0]
 	x.target.Action = e.q.Action
