@@ -115,15 +115,21 @@ type answer struct {
 	Error *refusal `json:"error"`
 }
 
-func check(ctx context.Context, out io.Writer, o checkOptions, action, target string) error {
+// ask sends a question about a subject to a route, and returns the body of the
+// answer.
+func (o *checkOptions) ask(ctx context.Context, route, action, target string) ([]byte, error) {
 	if o.output != "text" && o.output != "json" {
-		return fmt.Errorf("--output %q: must be text or json", o.output)
+		return nil, fmt.Errorf("--output %q: must be text or json", o.output)
 	}
-	body, err := question(o, action, target)
+	body, err := question(*o, action, target)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	raw, err := o.call(ctx, http.MethodPost, "/permissions/check", body)
+	return o.call(ctx, http.MethodPost, route, body)
+}
+
+func check(ctx context.Context, out io.Writer, o checkOptions, action, target string) error {
+	raw, err := o.ask(ctx, "/permissions/check", action, target)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,14 +50,7 @@ see: all of it needs execute on api/decisions and read on api/permissions.`,
 }
 
 func explain(ctx context.Context, out io.Writer, o checkOptions, action, target string) error {
-	if o.output != "text" && o.output != "json" {
-		return fmt.Errorf("--output %q: must be text or json", o.output)
-	}
-	body, err := question(o, action, target)
-	if err != nil {
-		return err
-	}
-	raw, err := o.call(ctx, http.MethodPost, "/permissions/explain", body)
+	raw, err := o.ask(ctx, "/permissions/explain", action, target)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -55,12 +53,7 @@ DROP TABLE large`
 // as SENTINEL_BENCH_USERS says. It fails where one takes more than 200 ms in the
 // middle of its calls.
 func BenchmarkWhoCan(b *testing.B) {
-	users := 10_000
-	if v := os.Getenv("SENTINEL_BENCH_USERS"); v != "" {
-		var err error
-		users, err = strconv.Atoi(v)
-		require.NoError(b, err)
-	}
+	users := benchUsers(b)
 	w := startWorld(b, newDatabase(b))
 	w.fillLarge(users)
 	w.database.Exec(b, searchedSQL)

@@ -143,14 +143,7 @@ func (d *Decision) decide(ctx context.Context, subject *Subject, a asking) {
 	}
 	x.target.Nodes = s.Grants.Relevant(s.chain(x.node, q.Type, nodeBuf[:0]), nil)
 
-	outcomes := append(outcomeBuf[:0], outcome{action: q.Action})
-	if defined != nil {
-		for _, action := range fieldActions {
-			if action != q.Action {
-				outcomes = append(outcomes, outcome{action: action})
-			}
-		}
-	}
+	outcomes := outcomes(outcomeBuf[:0], q.Action, defined != nil)
 	if err := x.run(ctx, outcomes); err != nil {
 		d.Code, d.TTL = NotEvaluated, 0
 		x.failed(ctx, policy.FailureKind(err), err)

@@ -2,6 +2,12 @@
 // permissions, conditions are judged, and every answer says why and at which
 // revision it holds. It owns the semantics of decisions and keeps each tenant's
 // graph in memory; it knows neither HTTP nor the features that write the data.
+//
+// A question is answered in decide.go by the steps of inquiry.go, conflict.go,
+// workflow.go, policies.go, gate.go and fields.go. What asks in another way has a
+// prefix: explain_ says why and what would change it, rows filters, whocan and
+// whatcan search. simulate.go and state.go answer under a change that is not made.
+// load.go, freshness.go and store.go keep the graph.
 package engine
 
 import (

@@ -14,7 +14,6 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
-	"github.com/sentinel-access/sentinel/internal/identity"
 )
 
 // mostRoles is how many roles are tried where one is lacking.
@@ -113,12 +112,8 @@ func activate(target string, apply suppose) ExplainedChange {
 
 // inquiry is the question as the steps see it.
 func (w state) inquiry() *inquiry {
-	x := &inquiry{d: w.d, s: w.s, q: w.q, subject: w.subject, node: w.asked()}
-	x.target = grants.Target{Type: w.q.Type, ID: w.q.ID, HasID: w.q.ID != "", Action: w.q.Action}
-	if x.node != nil {
-		x.target.ID = x.node.Code
-	}
-	x.target.Nodes = w.s.chain(x.node, w.q.Type, nil)
+	x := w.s.aim(w.q, w.asked())
+	x.d, x.subject = w.d, w.subject
 	x.env = environment(w.d, w.subject, x.node)
 	setClock(x.env, w.d.now)
 	return x
@@ -137,11 +132,7 @@ func (s *search) lift(from state) [][]ExplainedChange {
 		}
 		var losses []ExplainedChange
 		for _, at := range unique(from.d.direct) {
-			brings := slices.ContainsFunc(g.Owners, func(o int32) bool {
-				_, reached := slices.BinarySearch(from.s.Graph.Reach(at), o)
-				return reached
-			})
-			if !brings {
+			if !from.s.brings(at, g) {
 				continue
 			}
 			c := from.lose(at)
@@ -154,6 +145,14 @@ func (s *search) lift(from state) [][]ExplainedChange {
 		out = append(out, from.set(g.Conditions.Solve(x.env, condition.False, settable))...)
 	}
 	return append(out, all)
+}
+
+// brings reports whether whoever has a role or group has a permission by it.
+func (s *Snapshot) brings(at int32, g *grants.Grant) bool {
+	return slices.ContainsFunc(g.Owners, func(owner int32) bool {
+		_, reached := slices.BinarySearch(s.Graph.Reach(at), owner)
+		return reached
+	})
 }
 
 func unique(list []int32) []int32 {
@@ -273,7 +272,7 @@ func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 	for _, at := range unique(roles) {
 		r := from.s.roles[at]
 		_, held := slices.BinarySearch(from.d.held, at)
-		if held || r.IsSystem && r.Name == superAdmin && from.s.Tenant.ID != identity.PlatformTenant {
+		if held || from.s.withholds(r) {
 			continue
 		}
 		weight := 0
@@ -372,12 +371,7 @@ func (s *search) approveItself(from state) [][]ExplainedChange {
 func (s *search) losses(start state) {
 	var all []ExplainedChange
 	for _, at := range unique(start.d.direct) {
-		if slices.ContainsFunc(start.d.Matched, func(g *grants.Grant) bool {
-			return slices.ContainsFunc(g.Owners, func(o int32) bool {
-				_, reached := slices.BinarySearch(start.s.Graph.Reach(at), o)
-				return reached
-			})
-		}) {
+		if slices.ContainsFunc(start.d.Matched, func(g *grants.Grant) bool { return start.s.brings(at, g) }) {
 			all = append(all, start.lose(at))
 		}
 	}

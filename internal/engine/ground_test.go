@@ -149,16 +149,23 @@ func (g *ground) ask(text string) *engine.Decision {
 
 func (g *ground) askWith(text string, q engine.Question) *engine.Decision {
 	g.t.Helper()
+	s := g.pose(text, &q)
+	d := s.Decide(g.t.Context(), &q, &g.subject, g.now)
+	require.Equal(g.t, d.Code == engine.Granted || d.Code == engine.GrantedByApproval, d.Allowed)
+	require.NotEmpty(g.t, d.Reason())
+	return d
+}
+
+// pose makes the question of a text, and what it is asked of.
+func (g *ground) pose(text string, q *engine.Question) *engine.Snapshot {
+	g.t.Helper()
 	action, resource, _ := strings.Cut(text, " ")
 	q.TenantID, q.UserID, q.Action = g.tenant.ID, g.subject.ID, action
 	q.Type, q.ID, _ = strings.Cut(resource, "/")
 	require.NoError(g.t, q.Validate(""))
 	s, err := engine.NewSnapshot(g.tenant, &g.rows)
 	require.NoError(g.t, err)
-	d := s.Decide(g.t.Context(), &q, &g.subject, g.now)
-	require.Equal(g.t, d.Code == engine.Granted || d.Code == engine.GrantedByApproval, d.Allowed)
-	require.NotEmpty(g.t, d.Reason())
-	return d
+	return s
 }
 
 // matched are the names of the permissions that decided.

@@ -30,6 +30,18 @@ type inquiry struct {
 	autoEnv *condition.Env
 }
 
+// aim returns a question about a registered node, nil for none, as the steps take
+// it, but for the subject.
+func (s *Snapshot) aim(q *Question, node *Resource) *inquiry {
+	x := &inquiry{s: s, q: q, node: node}
+	x.target = grants.Target{Type: q.Type, Action: q.Action, ID: q.ID, HasID: q.ID != ""}
+	if node != nil {
+		x.target.ID, x.target.HasID = node.Code, true
+	}
+	x.target.Nodes = s.Grants.Relevant(s.chain(node, q.Type, nil), nil)
+	return x
+}
+
 // outcome is what the steps say of one action.
 type outcome struct {
 	action string
@@ -45,6 +57,20 @@ type outcome struct {
 	auto    bool
 	// opened are all the chains that conditions opened.
 	opened []*approval.Chain
+}
+
+// outcomes appends to dst those of an action and, where fields are asked about, of
+// the actions that these depend on.
+func outcomes(dst []outcome, action string, fields bool) []outcome {
+	dst = append(dst, outcome{action: action})
+	if fields {
+		for _, other := range fieldActions {
+			if other != action {
+				dst = append(dst, outcome{action: other})
+			}
+		}
+	}
+	return dst
 }
 
 func (o *outcome) allowed() bool { return o.code == Granted || o.code == GrantedByApproval }

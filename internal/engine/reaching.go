@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
-	"github.com/sentinel-access/sentinel/internal/identity"
 )
 
 // ReachingPermission is a permission that counts for a registered node.
@@ -55,8 +54,7 @@ func (e *Engine) Reaching(ctx context.Context, tenant, id uuid.UUID) (list []Rea
 			p.Node = s.nodes[g.Node]
 		}
 		for _, at := range g.Owners {
-			// Elsewhere than in the platform tenant nobody has that role.
-			if r := s.roles[at]; s.Tenant.ID == identity.PlatformTenant || !r.IsSystem || r.Name != superAdmin {
+			if r := s.roles[at]; !s.withholds(r) {
 				p.Roles = append(p.Roles, r)
 			}
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sentinel-access/sentinel/internal/engine/filter"
@@ -124,14 +125,7 @@ func (sel *selection) judge(ctx context.Context, out *RowFilter) error {
 	}
 	// A policy that fails for one of the actions that fields depend on fails the
 	// whole check.
-	outcomes := []outcome{{action: x.q.Action}}
-	if x.s.fields[x.q.Type] != nil {
-		for _, action := range fieldActions {
-			if action != x.q.Action {
-				outcomes = append(outcomes, outcome{action: action})
-			}
-		}
-	}
+	outcomes := outcomes(nil, x.q.Action, x.s.fields[x.q.Type] != nil)
 	if p.err == nil {
 		for i := range outcomes {
 			if name := p.modules.ReadsResource(x.q.Type, outcomes[i].action); name != "" {
@@ -176,13 +170,8 @@ type selection struct {
 
 // about returns the inquiry about a registered node, or about whatever has none.
 func (sel *selection) about(node *Resource) *inquiry {
-	q, s := sel.d.question, sel.d.snapshot
-	x := &inquiry{ask: sel.ask, d: sel.d, s: s, q: q, subject: sel.subject, node: node}
-	x.target = grants.Target{Type: q.Type, Action: q.Action}
-	if node != nil {
-		x.target.ID, x.target.HasID = node.Code, true
-	}
-	x.target.Nodes = s.Grants.Relevant(s.chain(node, q.Type, nil), nil)
+	x := sel.d.snapshot.aim(sel.d.question, node)
+	x.ask, x.d, x.subject = sel.ask, sel.d, sel.subject
 	return x
 }
 
@@ -241,7 +230,7 @@ func namesOf(nodes []*Resource) filter.Expr {
 	for _, n := range nodes {
 		id := n.ID.String()
 		values = append(values, n.Code, id)
-		if upper := upperHex(id); upper != id {
+		if upper := strings.ToUpper(id); upper != id {
 			values = append(values, upper)
 		}
 	}

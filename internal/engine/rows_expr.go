@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/sentinel-access/sentinel/internal/engine/filter"
 )
@@ -14,22 +13,15 @@ import (
 // package.
 const opHole filter.Op = "hole"
 
-func constant(holds bool) filter.Expr {
-	if holds {
-		return filter.All{}
-	}
-	return filter.Any{}
-}
-
 // holdsNever and holdsAlways report what is so by the form alone.
 func holdsNever(e filter.Expr) bool {
-	any, ok := e.(filter.Any)
-	return ok && len(any) == 0
+	holds, ok := filter.Constant(e)
+	return ok && !holds
 }
 
 func holdsAlways(e filter.Expr) bool {
-	all, ok := e.(filter.All)
-	return ok && len(all) == 0
+	holds, ok := filter.Constant(e)
+	return ok && holds
 }
 
 // allOf is the "and" of parts, without what holds always, each once.
@@ -228,6 +220,3 @@ func readsID(e filter.Expr) bool {
 	walk(e, func(t *filter.Test) { reads = reads || t.Field.ID || t.Other != nil && t.Other.ID })
 	return reads
 }
-
-// upperHex is an id in capitals.
-func upperHex(id string) string { return strings.ToUpper(id) }

@@ -116,7 +116,7 @@ type reduction struct {
 // reduce returns the rows of which a permission's conditions are true, or false.
 func (sel *selection) reduce(x *inquiry, g *grants.Grant, want condition.Truth) filter.Expr {
 	if g.Conditions == nil {
-		return constant(want == condition.True)
+		return filter.Rows(want == condition.True)
 	}
 	env := x.environment(x.q.Action)
 	if g.Conditions.ReadsClock() {
@@ -185,7 +185,7 @@ func (sel *selection) guards(x *inquiry) (gate, escalation filter.Expr) {
 // the row but its id.
 func (sel *selection) opens(x *inquiry, c *approval.Chain) filter.Expr {
 	if x.node != nil {
-		return constant(x.request(c, x.q.Action, true) != nil || x.approvesItself(c, x.q.Action))
+		return filter.Rows(x.request(c, x.q.Action, true) != nil || x.approvesItself(c, x.q.Action))
 	}
 	var ids []any
 	for i := range x.subject.Requests {

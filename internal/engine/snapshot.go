@@ -10,6 +10,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
+	"github.com/sentinel-access/sentinel/internal/identity"
 )
 
 // Snapshot is the graph of one tenant at one revision: its roles, groups,
@@ -162,6 +163,13 @@ func (s *Snapshot) RoleAt(i int32) *Role { return s.roles[i] }
 
 // GroupAt returns the group at a position of the graph, nil for a role.
 func (s *Snapshot) GroupAt(i int32) *Group { return s.groups[i] }
+
+// withholds reports whether nobody of the tenant has a role: that of the
+// platform's administrators, which other tenants inherit like the other system
+// roles.
+func (s *Snapshot) withholds(r *Role) bool {
+	return r.IsSystem && r.Name == superAdmin && s.Tenant.ID != identity.PlatformTenant
+}
 
 // direct returns the positions of the subject's own nodes that count at now,
 // and the next moment at which that changes, zero if never.

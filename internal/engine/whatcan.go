@@ -207,7 +207,7 @@ func (x *resourceSearch) walk(ctx context.Context) error {
 // decide asks about every action of a node that could be allowed, and returns the
 // decisions that allow.
 func (x *resourceSearch) decide(ctx context.Context, about *Question) (out []*Decision, err error) {
-	at := x.s.aim(about)
+	at := x.s.aim(about, x.s.Find(about.Type, about.ID))
 	actions := []string{x.ask.Action}
 	if x.ask.Action == "" {
 		actions = x.known.of(at)

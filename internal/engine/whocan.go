@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/db"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
@@ -194,21 +193,10 @@ func (e *Engine) searching(s *Snapshot) asking {
 	return asking{answerTTL: e.cfg.AnswerTTL, fields: s.policies != nil && s.policies.modules != nil, engine: e}
 }
 
-// aim returns a question as the steps take it, without a subject.
-func (s *Snapshot) aim(q *Question) *inquiry {
-	x := &inquiry{s: s, q: q, node: s.Find(q.Type, q.ID)}
-	x.target = grants.Target{Type: q.Type, Action: q.Action, ID: q.ID, HasID: q.ID != ""}
-	if x.node != nil {
-		x.target.ID = x.node.Code
-	}
-	x.target.Nodes = s.Grants.Relevant(s.chain(x.node, q.Type, nil), nil)
-	return x
-}
-
 // lacks returns the paths of attributes that the question could say, that
 // conditions of permissions for it read and that it does not say.
 func (s *Snapshot) lacks(q *Question) []string {
-	x := s.aim(q)
+	x := s.aim(q, s.Find(q.Type, q.ID))
 	env := environment(&Decision{question: q, snapshot: s}, &Subject{}, x.node)
 	paths := map[string]struct{}{}
 	for _, g := range s.Grants.Reaching(&x.target) {

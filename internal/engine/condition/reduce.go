@@ -20,7 +20,7 @@ type Row struct {
 // with a [*filter.Untranslatable].
 func (p *Program) Reduce(env *Env, row Row, want Truth) (filter.Expr, error) {
 	if p == nil {
-		return constant(want == True), nil
+		return filter.Rows(want == True), nil
 	}
 	r := reducer{env: env, row: row}
 	return r.node(p.root, want)
@@ -32,13 +32,6 @@ func (p *Program) Reduce(env *Env, row Row, want Truth) (filter.Expr, error) {
 type reducer struct {
 	env *Env
 	row Row
-}
-
-func constant(holds bool) filter.Expr {
-	if holds {
-		return filter.All{}
-	}
-	return filter.Any{}
 }
 
 // side is one side of a comparison: a field of the row, or what is known.
@@ -133,7 +126,7 @@ func untranslatable(s side, why string) error {
 func (r *reducer) node(n *node, want Truth) (filter.Expr, error) {
 	switch n.op {
 	case opUnknown:
-		return constant(false), nil
+		return filter.Rows(false), nil
 	case opAll, opAny:
 		return r.combine(n.kids, want, (n.op == opAll) == (want == True))
 	case opNot:
@@ -153,11 +146,11 @@ func (r *reducer) test(n *node, want Truth) (filter.Expr, error) {
 	}
 	switch {
 	case known:
-		return constant(n.eval(r.env) == want), nil
+		return filter.Rows(n.eval(r.env) == want), nil
 	case n.op == opExists:
 		return &filter.Test{Op: filter.Exists, Field: v.field, Negated: n.want == (want == False)}, nil
 	case !v.row && v.value.kind == kindMissing:
-		return constant(false), nil
+		return filter.Rows(false), nil
 	}
 	return r.compare(n, v, arg, list, want)
 }
@@ -234,7 +227,7 @@ func unstated(o op, v, arg side, list []side) (filter.Expr, error) {
 	if !v.row {
 		_, isTime := parseTime(v.value.s)
 		if v.value.kind != kindString || o == opWeekday && !isTime || o == opCIDR && net.ParseIP(v.value.s) == nil {
-			return constant(false), nil
+			return filter.Rows(false), nil
 		}
 		for _, s := range append(list, arg) {
 			if s.row {

@@ -32,7 +32,7 @@ func equalsAny(f filter.Field, values []any, want Truth) filter.Expr {
 	rest := equalTo(values)
 	switch {
 	case want == False && len(rest) < len(values), want == True && len(rest) == 0:
-		return constant(false)
+		return filter.Rows(false)
 	default:
 		return pass(filter.Eq, f, want, rest...)
 	}
@@ -51,9 +51,9 @@ func equality(v, o side, want Truth) filter.Expr {
 	case o.row:
 		return equalsAny(o.field, []any{comparableOf(v.value)}, want)
 	case o.null:
-		return constant(truth(v.value.kind == kindNull) == want)
+		return filter.Rows(truth(v.value.kind == kindNull) == want)
 	default:
-		return constant(equal(v.value, o.value) == want)
+		return filter.Rows(equal(v.value, o.value) == want)
 	}
 }
 
@@ -86,7 +86,7 @@ func amongRef(v, list side, want Truth) filter.Expr {
 	case list.value.kind == kindList:
 		return equalsAny(v.field, members(list.value.list), want)
 	default:
-		return constant(false)
+		return filter.Rows(false)
 	}
 }
 
@@ -94,13 +94,13 @@ func amongRef(v, list side, want Truth) filter.Expr {
 func containsValues(o filter.Op, f filter.Field, values []any, want Truth) filter.Expr {
 	if want == False {
 		if o == filter.ContainsAll && len(values) == 0 {
-			return constant(false)
+			return filter.Rows(false)
 		}
 		return pass(o, f, want, values...)
 	}
 	rest := equalTo(values)
 	if o == filter.ContainsAny && len(rest) == 0 || o != filter.ContainsAny && len(rest) < len(values) {
-		return constant(false)
+		return filter.Rows(false)
 	}
 	return pass(o, f, want, rest...)
 }
@@ -121,10 +121,10 @@ func inOrder(o op, x, y side, want Truth) filter.Expr {
 		mirrored := map[op]op{opGt: opLt, opGte: opLte, opLt: opGt, opLte: opGte}[o]
 		return pass(ops[mirrored], y.field, True, x.value.plain())
 	case x.row || y.row:
-		return constant(false)
+		return filter.Rows(false)
 	default:
 		c, ok := order(x.value, y.value)
-		return constant(ok && ordered(o, c))
+		return filter.Rows(ok && ordered(o, c))
 	}
 }
 
@@ -153,7 +153,7 @@ func (r *reducer) between(v, a, b side, want Truth) (filter.Expr, error) {
 	_, alike := order(a.value, b.value)
 	switch {
 	case !a.row && !b.row && !alike:
-		return constant(false), nil
+		return filter.Rows(false), nil
 	case want == True:
 		return gather([]filter.Expr{inOrder(opLte, a, v, True), inOrder(opLte, v, b, True)}, true), nil
 	case alike:
@@ -178,7 +178,7 @@ func affix(o op, v, arg side, want Truth) (filter.Expr, error) {
 	case v.row && arg.value.kind == kindString:
 		return pass(test, v.field, want, arg.value.s), nil
 	case v.row || v.value.kind != kindString:
-		return constant(false), nil
+		return filter.Rows(false), nil
 	}
 	// The row's field is one of the beginnings, or ends, of a text that is known.
 	s := v.value.s
@@ -207,7 +207,7 @@ func containing(v, arg side, want Truth) (filter.Expr, error) {
 	case v.row && arg.row:
 		return passOther(filter.Contains, v.field, arg.field, want), nil
 	case v.row && isNothing(arg.known()) && want == True:
-		return constant(false), nil
+		return filter.Rows(false), nil
 	case v.row:
 		return pass(filter.Contains, v.field, want, arg.known()), nil
 	case v.value.kind == kindString:
@@ -221,9 +221,9 @@ func containing(v, arg side, want Truth) (filter.Expr, error) {
 func contained(v, arg side, want Truth) filter.Expr {
 	switch {
 	case v.value.kind != kindList:
-		return constant(false)
+		return filter.Rows(false)
 	case len(v.value.list) == 0:
-		return constant(want == False)
+		return filter.Rows(want == False)
 	default:
 		return equalsAny(arg.field, members(v.value.list), want)
 	}
@@ -239,7 +239,7 @@ func containsRef(o op, v, list side, want Truth) (filter.Expr, error) {
 	case v.row && list.value.kind == kindList:
 		return containsValues(filter.ContainsAny, v.field, members(list.value.list), want), nil
 	case v.row || v.value.kind != kindList:
-		return constant(false), nil
+		return filter.Rows(false), nil
 	case o == opContainsAny:
 		return containsValues(filter.ContainsAny, list.field, members(v.value.list), want), nil
 	default:
@@ -256,7 +256,7 @@ func containsList(o op, v side, list []side, want Truth) (filter.Expr, error) {
 	test := map[op]filter.Op{opContainsAll: filter.ContainsAll, opContainsAny: filter.ContainsAny}[o]
 	all := (o == opContainsAll) == (want == True)
 	if !v.row && v.value.kind != kindList {
-		return constant(false), nil
+		return filter.Rows(false), nil
 	}
 	var values []any
 	var parts []filter.Expr
@@ -269,7 +269,7 @@ func containsList(o op, v side, list []side, want Truth) (filter.Expr, error) {
 		case s.row:
 			parts = append(parts, contained(v, s, want))
 		default:
-			parts = append(parts, constant(contains(v.value, s.literal(), nil) == want))
+			parts = append(parts, filter.Rows(contains(v.value, s.literal(), nil) == want))
 		}
 	}
 	if v.row && (values != nil || parts == nil) {

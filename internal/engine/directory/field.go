@@ -137,16 +137,9 @@ func (in *FieldSpec) storage() string {
 	case in.StoragePath != "":
 		return in.StoragePath
 	default:
-		return DefaultStoragePath(in.FieldName)
+		return engine.DefaultStoragePath(in.FieldName)
 	}
 }
-
-// DefaultStoragePath is where a field that is not core is stored unless it says
-// otherwise: where conditions look for an attribute of that name.
-func DefaultStoragePath(fieldName string) string { return engine.DefaultStoragePath(fieldName) }
-
-// FieldPlace is where a record holds a field: the column, or the path with dots.
-func FieldPlace(m *models.FieldDefinition) string { return engine.FieldPlace(m) }
 
 // FieldGain says by what of a write somebody could see, change or select more
 // than before, "" if by nothing. before is nil for a new definition, after for
@@ -158,7 +151,7 @@ func FieldGain(before, after *models.FieldDefinition) string {
 		return "without its definition the field is restrained by nothing"
 	case before == nil && after.DefaultVisibility != HiddenField:
 		return "default_visibility is not hidden"
-	case before == nil && (after.FieldType == CoreField || FieldPlace(after) != DefaultStoragePath(after.FieldName)):
+	case before == nil && (after.FieldType == CoreField || engine.FieldPlace(after) != engine.DefaultStoragePath(after.FieldName)):
 		return "it is stored elsewhere than in attributes." + after.FieldName
 	case before == nil:
 		return ""
@@ -169,7 +162,7 @@ func FieldGain(before, after *models.FieldDefinition) string {
 	case before.IsPII && !after.IsPII:
 		return "is_pii is taken away"
 	case before.EntityType != after.EntityType, before.FieldName != after.FieldName, before.FieldType != after.FieldType,
-		before.DataType != after.DataType, FieldPlace(before) != FieldPlace(after):
+		before.DataType != after.DataType, engine.FieldPlace(before) != engine.FieldPlace(after):
 		return "what the definition is of, or where the field is stored, is changed"
 	default:
 		return ""

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/models"
@@ -72,18 +73,18 @@ func TestFieldSpec_Apply(t *testing.T) {
 	in.Apply(m)
 	require.Nil(t, m.StoragePath)
 	require.Equal(t, "imo", *m.StorageColumn)
-	require.Equal(t, "imo", directory.FieldPlace(m))
+	require.Equal(t, "imo", engine.FieldPlace(m))
 	require.Equal(t, []any{"integer", "hidden", false, true, true, true, `{}`}, []any{m.DataType, m.DefaultVisibility, m.IsActive, m.IsPII, m.IsIndexed, m.IsRequired, string(m.ValidationRules)})
 
 	in.StorageColumn = "imo_number"
 	in.Apply(m)
-	require.Equal(t, "imo_number", directory.FieldPlace(m))
+	require.Equal(t, "imo_number", engine.FieldPlace(m))
 	in = directory.FieldSpec{EntityType: "vessel", FieldName: "notes", FieldType: "platform_dynamic", StoragePath: "a.b"}
 	in.Apply(m)
-	require.Equal(t, "a.b", directory.FieldPlace(m))
+	require.Equal(t, "a.b", engine.FieldPlace(m))
 	// Rows that were made without a place have the default one.
-	require.Equal(t, "x", directory.FieldPlace(&models.FieldDefinition{FieldName: "x", FieldType: "core"}))
-	require.Equal(t, "attributes.x", directory.FieldPlace(&models.FieldDefinition{FieldName: "x", FieldType: "tenant_specific"}))
+	require.Equal(t, "x", engine.FieldPlace(&models.FieldDefinition{FieldName: "x", FieldType: "core"}))
+	require.Equal(t, "attributes.x", engine.FieldPlace(&models.FieldDefinition{FieldName: "x", FieldType: "tenant_specific"}))
 }
 
 func TestFieldGain(t *testing.T) {

@@ -15,8 +15,9 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func TestMatrix(t *testing.T) {
 	seen := newExplained()
-	t.Cleanup(func() { seen.everyKind(t) })
-	for _, f := range enginetest.Load(t) {
+	files := enginetest.Load(t)
+	t.Cleanup(func() { seen.everyKind(t, len(files)) })
+	for _, f := range files {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)

@@ -35,12 +35,7 @@ const (
 // of some of them a stock OPA. With SOAK_QUESTIONS it goes on until so many
 // questions are asked.
 func TestDecide_EngineAndRegoAgree(t *testing.T) {
-	wanted := 0
-	if n := os.Getenv("SOAK_QUESTIONS"); n != "" {
-		var err error
-		wanted, err = strconv.Atoi(n)
-		require.NoError(t, err, "SOAK_QUESTIONS")
-	}
+	wanted := soak(t, "SOAK_QUESTIONS")
 	c := &comparison{library: enginetest.Library(t), policies: map[string]*compiled{}, codes: map[engine.Code]int{}}
 	for {
 		c.round(t)
@@ -55,6 +50,19 @@ func TestDecide_EngineAndRegoAgree(t *testing.T) {
 	} {
 		require.Positive(t, c.codes[code], "%s never came: %v", code, c.codes)
 	}
+}
+
+// soak is how often a random test is done at least, as a variable says: 0 without
+// it.
+func soak(t *testing.T, name string) int {
+	t.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err, name)
+	return n
 }
 
 // comparison is of two evaluators, and what was asked so far.

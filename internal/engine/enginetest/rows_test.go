@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -29,12 +27,7 @@ const filtersEach = 8
 // SOAK_FILTERS it goes on until so many are made.
 func TestFilter_SelectsWhatDecideAllows(t *testing.T) {
 	t.Parallel()
-	wanted := 0
-	if n := os.Getenv("SOAK_FILTERS"); n != "" {
-		var err error
-		wanted, err = strconv.Atoi(n)
-		require.NoError(t, err, "SOAK_FILTERS")
-	}
+	wanted := soak(t, "SOAK_FILTERS")
 	s := newSelections(t)
 	for {
 		rapid.Check(t, func(r *rapid.T) {

@@ -92,42 +92,41 @@ func (*Test) expr() {}
 func Fold(e Expr) Expr {
 	switch e := e.(type) {
 	case All:
-		out := All{}
-		for _, part := range e {
-			part = Fold(part)
-			if holds, ok := Constant(part); ok && !holds {
-				return part
-			}
-			if inner, ok := part.(All); ok {
-				out = append(out, inner...)
-			} else {
-				out = append(out, part)
-			}
-		}
-		if len(out) == 1 {
-			return out[0]
-		}
-		return out
+		return fold(e, false)
 	case Any:
-		out := Any{}
-		for _, part := range e {
-			part = Fold(part)
-			if holds, ok := Constant(part); ok && holds {
-				return part
-			}
-			if inner, ok := part.(Any); ok {
-				out = append(out, inner...)
-			} else {
-				out = append(out, part)
-			}
-		}
-		if len(out) == 1 {
-			return out[0]
-		}
-		return out
+		return fold(e, true)
 	default:
 		return e
 	}
+}
+
+// fold folds the parts of an All, or of an Any, which ends is the constant that
+// settles.
+func fold[E All | Any](parts E, ends bool) Expr {
+	out := E{}
+	for _, part := range parts {
+		part = Fold(part)
+		if holds, ok := Constant(part); ok && holds == ends {
+			return part
+		}
+		if inner, ok := part.(E); ok {
+			out = append(out, inner...)
+		} else {
+			out = append(out, part)
+		}
+	}
+	if len(out) == 1 {
+		return out[0]
+	}
+	return any(out).(Expr)
+}
+
+// Rows returns the expression that holds of every row, or of none.
+func Rows(every bool) Expr {
+	if every {
+		return All{}
+	}
+	return Any{}
 }
 
 // Constant reports whether e, folded, holds of every row or of none.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sentinel-access/sentinel/internal/engine"
 	"github.com/sentinel-access/sentinel/internal/engine/directory"
+	"github.com/sentinel-access/sentinel/internal/engine/granting"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/identity"
 	"github.com/sentinel-access/sentinel/internal/platform/fault"
@@ -57,14 +58,12 @@ func (w *world) usableRole(id *uuid.UUID) error {
 		e := fault.NotFound("role")
 		e.Fields = []fault.Field{{Path: "role_id", Message: "there is no such active role in this tenant"}}
 		return e
-	case role.Type == "system" && role.Name == superAdmin && w.Tenant.ID != identity.PlatformTenant:
+	case role.Type == "system" && role.Name == granting.SuperAdmin && w.Tenant.ID != identity.PlatformTenant:
 		return directory.OnlyInPlatform("role_id")
 	default:
 		return nil
 	}
 }
-
-const superAdmin = "super_admin"
 
 // ownRole is a role of the tenant that can be changed.
 func (w *world) ownRole(id uuid.UUID, path string) (*models.Role, error) {

@@ -146,21 +146,11 @@ func (s *Service) batch(ctx context.Context, in *BatchIn) (*Answers, error) {
 	if err != nil {
 		return nil, err
 	}
-	questions := make([]*engine.Question, len(in.Body.Checks))
-	var fields []fault.Field
-	for i := range in.Body.Checks {
-		q, err := caller.Question(&in.Body.Checks[i], fmt.Sprintf("checks[%d].", i))
-		if f, ok := err.(*fault.Error); ok && f.Kind == fault.Validation { //nolint:errorlint // made right here
-			fields = append(fields, f.Fields...)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		questions[i] = q
-	}
-	if fields != nil {
-		return nil, fault.Invalid(fields...)
+	questions, err := every(len(in.Body.Checks), nil, func(i int) (*engine.Question, error) {
+		return caller.Question(&in.Body.Checks[i], fmt.Sprintf("checks[%d].", i))
+	})
+	if err != nil {
+		return nil, err
 	}
 	decisions := s.Engine.DecideAll(ctx, questions)
 	out := &Answers{Results: make([]Answer, len(decisions))}
@@ -171,6 +161,27 @@ func (s *Service) batch(ctx context.Context, in *BatchIn) (*Answers, error) {
 		out.Results[i] = *view(caller, d)
 	}
 	httpapi.SetHeader(ctx, "X-Sentinel-Revision", decisions[0].Revision)
+	return out, nil
+}
+
+// every makes the questions of a list. The fault of one names the members at fault
+// of all, after those that the caller has found.
+func every(n int, fields []fault.Field, question func(i int) (*engine.Question, error)) ([]*engine.Question, error) {
+	out := make([]*engine.Question, n)
+	for i := range out {
+		q, err := question(i)
+		if f, ok := err.(*fault.Error); ok && f.Kind == fault.Validation { //nolint:errorlint // made by the question itself
+			fields = append(fields, f.Fields...)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[i] = q
+	}
+	if fields != nil {
+		return nil, fault.Invalid(fields...)
+	}
 	return out, nil
 }
 

@@ -130,25 +130,11 @@ func (s *Service) simulate(ctx context.Context, in *SimulateIn) (*Simulated, err
 // questions are the checks of a caller, with every member at fault at once, those
 // of the changes too.
 func (in *SimulateIn) questions(caller *asking.Caller) ([]*engine.Question, error) {
-	fields := simulation.Validate(in.Body.Changes, "changes")
-	questions := make([]*engine.Question, len(in.Body.Checks))
-	for i := range in.Body.Checks {
+	return every(len(in.Body.Checks), simulation.Validate(in.Body.Changes, "changes"), func(i int) (*engine.Question, error) {
 		about := *caller
 		about.User = in.Body.Checks[i].UserID
-		q, err := about.Question(&in.Body.Checks[i].Check, fmt.Sprintf("checks[%d].", i))
-		if f, ok := err.(*fault.Error); ok && f.Kind == fault.Validation { //nolint:errorlint // made right here
-			fields = append(fields, f.Fields...)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		questions[i] = q
-	}
-	if fields != nil {
-		return nil, fault.Invalid(fields...)
-	}
-	return questions, nil
+		return about.Question(&in.Body.Checks[i].Check, fmt.Sprintf("checks[%d].", i))
+	})
 }
 
 func (s *Simulated) add(c Comparison) {

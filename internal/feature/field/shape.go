@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
-	"github.com/sentinel-access/sentinel/internal/engine/directory"
 	"github.com/sentinel-access/sentinel/internal/engine/rule"
 	"github.com/sentinel-access/sentinel/models"
 )
@@ -45,7 +44,7 @@ func newShape(entity string, rows []models.FieldDefinition) (*shape, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := &compiled{name: m.FieldName, path: directory.FieldPlace(m)}
+		f := &compiled{name: m.FieldName, path: engine.FieldPlace(m)}
 		f.steps = strings.Split(f.path, ".")
 		ready, wrong := rule.Compile(m.DataType, rules)
 		if wrong != nil {

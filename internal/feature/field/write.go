@@ -132,7 +132,7 @@ func (in *UpdateIn) merged(m *models.FieldDefinition) (*directory.FieldSpec, err
 	}
 	b := &in.Body
 	if b.FieldType == nil || *b.FieldType == m.FieldType {
-		if at := directory.FieldPlace(m); m.FieldType == directory.CoreField {
+		if at := engine.FieldPlace(m); m.FieldType == directory.CoreField {
 			out.StorageColumn = at
 		} else {
 			out.StoragePath = at

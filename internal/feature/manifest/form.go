@@ -215,7 +215,7 @@ func fieldObject(s *directory.FieldSpec) (*object, error) {
 	if m.FieldType == directory.CoreField {
 		defaults["storage_column"] = s.FieldName
 	} else {
-		defaults["storage_path"] = directory.DefaultStoragePath(s.FieldName)
+		defaults["storage_path"] = engine.DefaultStoragePath(s.FieldName)
 	}
 	members, err := membersOf(fieldSpec(&m), defaults)
 	return &object{kind: fieldKind, name: s.EntityType + "." + s.FieldName, members: members, spec: s}, err
@@ -229,9 +229,9 @@ func fieldSpec(m *models.FieldDefinition) *directory.FieldSpec {
 		IsPII: m.IsPII, IsIndexed: m.IsIndexed, IsRequired: m.IsRequired, IsActive: &m.IsActive,
 	}
 	if m.FieldType == directory.CoreField {
-		s.StorageColumn = directory.FieldPlace(m)
+		s.StorageColumn = engine.FieldPlace(m)
 	} else {
-		s.StoragePath = directory.FieldPlace(m)
+		s.StoragePath = engine.FieldPlace(m)
 	}
 	return s
 }

@@ -21,6 +21,8 @@ func (a actionSet) add(actions ...string) {
 	}
 }
 
+func (a actionSet) sorted() []string { return slices.Sorted(maps.Keys(a)) }
+
 // knownActions are the actions that a tenant knows by name: of its permissions,
 // workflows, fields and policies, and of what was approved for the subject. What
 // nothing names cannot be listed, though a permission for every action allows it.
@@ -83,7 +85,7 @@ func (k *knownActions) ofAny(typ string) []string {
 	if typ != grants.APIType {
 		maps.Copy(set, k.byType[grants.AnyAction])
 	}
-	list := slices.Sorted(maps.Keys(set))
+	list := set.sorted()
 	k.plain[typ] = list
 	return list
 }
@@ -108,5 +110,5 @@ func (k *knownActions) of(x *inquiry) []string {
 			set.add(slices.Collect(maps.Keys(actions))...)
 		}
 	}
-	return sorted(set)
+	return set.sorted()
 }

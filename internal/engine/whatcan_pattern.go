@@ -62,7 +62,7 @@ const mostPatterns = 1_000
 // patterns lists what the subject may do with instances that are not registered.
 // Every check of one that is allowed is covered by an entry.
 func (x *resourceSearch) patterns(direct []int32) {
-	f := &patternFinder{resourceSearch: x, direct: direct, env: newFixed(x)}
+	f := &patternFinder{resourceSearch: x, direct: direct, env: &fixed{x}}
 	for _, g := range f.heldGrants() {
 		if g.Effect == grants.Deny {
 			f.denies = append(f.denies, g)
@@ -157,12 +157,15 @@ func (f *patternFinder) narrow(p *pattern.Pattern) *pattern.Pattern {
 func (f *patternFinder) byRequest() {
 	for i := range f.subject.Requests {
 		r := &f.subject.Requests[i]
-		if !r.Approved || r.Node != uuid.Nil || r.ResourceID == "" || r.ExpiresAt != nil && !f.now.Before(*r.ExpiresAt) ||
+		if !r.Approved || r.Node != uuid.Nil || r.ResourceID == "" || !r.stands(f.now) ||
 			r.Type == grants.APIType || f.ask.Type != "" && f.ask.Type != r.Type || f.full() {
 			continue
 		}
-		at := f.s.aim(&Question{Type: r.Type, ID: r.ResourceID})
-		if guard := at.guard(); at.node == nil && guard != nil && guard.ID == r.Chain && guard.Mode == approval.Escalation {
+		if f.s.Find(r.Type, r.ResourceID) != nil {
+			continue
+		}
+		guard := f.s.aim(&Question{Type: r.Type, ID: r.ResourceID}, nil).guard()
+		if guard != nil && guard.ID == r.Chain && guard.Mode == approval.Escalation {
 			f.list(pattern.One(r.Type, r.ResourceID), nil, FoundPattern{Chain: guard, Request: &r.ID}, r.Action)
 		}
 	}
@@ -253,7 +256,7 @@ func (f *patternFinder) spell(typ string, actions []string) []string {
 		}
 		return nil
 	}
-	out := sorted(set)
+	out := set.sorted()
 	if every {
 		out = slices.Insert(out, 0, grants.AnyAction)
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
 	"github.com/sentinel-access/sentinel/internal/engine/pattern"
 )
-
-func sorted(set actionSet) []string { return slices.Sorted(maps.Keys(set)) }
 
 // restraints are what may stand against acting on the instances of a pattern,
 // whatever the action. Where that is not known for sure, it may.
@@ -146,8 +143,6 @@ func (r *restraints) policy(action string) bool {
 // fixed judges conditions that read nothing but what is the same for every
 // instance of a pattern.
 type fixed struct{ x *resourceSearch }
-
-func newFixed(x *resourceSearch) *fixed { return &fixed{x} }
 
 // eval returns the truth of conditions for all instances and all that a caller
 // could say; known is not set if it depends on that.

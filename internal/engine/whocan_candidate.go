@@ -30,7 +30,7 @@ type candidates struct {
 // that stands for one, and everybody where a policy or the conditions of a chain
 // may allow.
 func (s *Snapshot) candidates(q *Question) candidates {
-	x := s.aim(q)
+	x := s.aim(q, s.Find(q.Type, q.ID))
 	c := candidates{typ: q.Type, action: q.Action, id: q.ID, everybody: s.mayAllow(q.Type, q.Action)}
 	if x.node != nil {
 		c.node = x.node.ID.String()
