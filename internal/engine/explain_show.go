@@ -122,6 +122,13 @@ func (r *reader) change(c *ExplainedChange) {
 	}
 	for _, path := range want.From {
 		r.value(c.Value, path)
+		// It may be the value of an operand by way of another change.
+		for i := range want.Operands {
+			if o := &want.Operands[i]; o.Ref != "" {
+				o.Given = false
+				r.value(o, path)
+			}
+		}
 	}
 	c.want = &want
 }
