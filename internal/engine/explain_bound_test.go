@@ -151,3 +151,29 @@ func TestExplain_HidesValuesThatAreHandedOn(t *testing.T) {
 	require.NotContains(t, string(raw), "oslo-fjord")
 	require.Equal(t, []string{"api/resources:read"}, x.Missing)
 }
+
+// What a policy would oblige to may hold stored values. An answer that is refused
+// does not have it, so that neither has its explanation.
+func TestExplain_HidesObligationsOfWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	g := newGround(t)
+	g.subject.Attributes["home"] = "oslo-fjord"
+	g.policies(map[string]string{"mark": `import data.sentinel.lib
+
+obligations contains {"mark": lib.subject.attributes.home}`})
+	shown := func(sight engine.Sight) string {
+		x := g.why("read vessel/v-1", engine.Question{})
+		require.Equal(t, engine.NoMatchingPermission, x.Decision().Code)
+		x.Show(sight)
+		raw, err := json.Marshal(x)
+		require.NoError(t, err)
+		return string(raw)
+	}
+	require.Contains(t, shown(everything()), "oslo-fjord")
+	for _, sight := range []engine.Sight{
+		{Decisions: true, Permissions: true, Policies: true, Resources: true},
+		{Decisions: true, Permissions: true, Policies: true, Users: true},
+	} {
+		require.NotContains(t, shown(sight), "oslo-fjord")
+	}
+}

@@ -55,6 +55,7 @@ func (x *Explanation) Show(s Sight) {
 			r.lacks("api/policies:read")
 		}
 	}
+	r.obligations(x)
 	if x.Workflow != nil && x.Workflow.Roles != nil && !s.Roles {
 		x.Workflow.Roles = nil
 		r.lacks("api/roles:read")
@@ -108,6 +109,25 @@ func (r *reader) value(v *condition.Value, path string) {
 	if missing, hidden := r.hides(path); hidden {
 		*v = condition.Value{Kind: "hidden", Ref: v.Ref, Hidden: true}
 		r.lacks(missing)
+	}
+}
+
+// obligations hides those that the answer does not have from whoever may not see
+// what is stored: a policy may write of it what it likes.
+func (r *reader) obligations(x *Explanation) {
+	if x.decision.Allowed {
+		return
+	}
+	for i := range x.Policies {
+		if x.Policies[i].Obligations == nil {
+			continue
+		}
+		for _, root := range [...]string{subjectRoot, resourceRoot} {
+			if missing, hidden := r.hides(root); hidden {
+				x.Policies[i].Obligations = nil
+				r.lacks(missing)
+			}
+		}
 	}
 }
 
