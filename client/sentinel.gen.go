@@ -1895,7 +1895,7 @@ type DecisionAblePattern struct {
 	// Because What may stand against it.
 	Because []DecisionAblePatternBecause `json:"because"`
 
-	// Conditional False: every check of an instance that matches and is not registered, without attributes and context, is allowed now. True: ask.
+	// Conditional False: every check of an instance that matches and is not registered, with the subject_attributes of the question and without attributes and context, is allowed now. True: ask.
 	Conditional bool `json:"conditional"`
 
 	// Path How the subject has that permission, such as user > group:apac-team > role:inspector.
@@ -3833,6 +3833,9 @@ type PermissionWhatCanRequest struct {
 
 	// ResourceType Only resources of this type. Default: every type but api, the sections of this API.
 	ResourceType *string `json:"resource_type,omitempty"`
+
+	// SubjectAttributes As in POST /permissions/check.
+	SubjectAttributes map[string]interface{} `json:"subject_attributes,omitempty"`
 
 	// UserID The subject. Default: the caller.
 	UserID *openapi_types.UUID `json:"user_id,omitempty"`

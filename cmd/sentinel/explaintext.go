@@ -36,7 +36,7 @@ func (p *page) line(lead, text string) {
 	p.WriteString("\n")
 }
 
-func (p *page) heading(text string) { p.WriteString("\n" + text + "\n") }
+func (p *page) heading(text string) { p.WriteString("\n" + printable(text) + "\n") }
 
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -289,6 +289,9 @@ func (r *rule) said() string {
 	}
 	if r.Allows {
 		parts = append(parts, "allows")
+	}
+	if parts == nil && !r.Silent {
+		return "says what is hidden from you"
 	}
 	if parts == nil {
 		return "says nothing"

@@ -1,6 +1,12 @@
 package app_test
 
-import "testing"
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
 
 // assertScenarios are those of what an enforcement point says of subjects.
 func assertScenarios() []scenario {
@@ -10,6 +16,7 @@ func assertScenarios() []scenario {
 		asked  = `"resource":{"type":"log","id":"l-1"},"action":"read"`
 		night  = asked + `,"subject_attributes":{"shift":"night"}`
 		about  = `{"user_id":"$plain_ops",` + night + `}`
+		logs   = `{"user_id":"$plain_ops","resource_type":"log","action":"read","subject_attributes":{"shift":"night"}}`
 		denied = "PERMISSION_DENIED"
 	)
 	granted := map[string]any{"data.allowed": true, "data.matched_permissions.0": "$reads_log", `data.matched_conditions`: "map[subject.attributes.shift:night]"}
@@ -25,6 +32,8 @@ func assertScenarios() []scenario {
 			"error.message": "Supplying checks[1].subject_attributes needs assert_subject on the account that asks. An administrator of the tenant sets it; ask without until then.",
 		}},
 		{name: "the word of an administrator", as: "admin", route: check, body: about, status: 403, code: denied},
+		{name: "a search with the word of a caller who is nobody to trust", as: "plain", route: whatCan, body: `{"subject_attributes":{"shift":"night"}}`, status: 403, code: denied, want: map[string]any{"error.details.required_permission": "api/decisions:execute"}},
+		{name: "a search with the word of an account that may not say it", as: "pep", route: whatCan, body: logs, status: 403, code: denied},
 
 		{name: "an account lets itself", as: "pep", route: "PATCH /users/{id}", path: "/users/$pep", body: `{"assert_subject":true}`, status: 403, code: denied},
 		{name: "an account lets itself as its own", as: "pep", route: "PATCH /users/me", body: `{"assert_subject":true,"assert_override":["shift"]}`, status: 400, fields: []string{"assert_subject", "assert_override"}},
@@ -33,6 +42,12 @@ func assertScenarios() []scenario {
 
 		{name: "without a word", as: "pep", route: check, body: `{"user_id":"$plain_ops",` + asked + `}`, status: 200, want: failed},
 		{name: "the word fills a gap", as: "pep", route: check, body: about, status: 200, want: granted},
+		{name: "a search without a word", as: "pep", route: whatCan, body: `{"user_id":"$plain_ops","resource_type":"log","action":"read"}`, status: 200, want: map[string]any{
+			"data.nodes.0": nil, "data.patterns.0": nil,
+		}},
+		{name: "a search with the word", as: "pep", route: whatCan, body: logs, status: 200, want: map[string]any{
+			"data.nodes.0.code": "l-0", "data.nodes.0.actions.0": "read", "data.patterns.0.pattern": "*", "data.patterns.0.because.0": "overlaps_nodes", "data.patterns.0.because.1": nil,
+		}},
 		{name: "the word about oneself", as: "pep", route: check, body: `{` + night + `}`, status: 200, want: map[string]any{"data.reason_code": "no_matching_permission"}},
 		{name: "a word that is none", as: "pep", route: check, body: `{"user_id":"$plain_ops",` + asked + `,"subject_attributes":["night"]}`, status: 400, fields: []string{"subject_attributes"}},
 		{name: "two words for one thing", as: "pep", route: check, body: `{"user_id":"$plain_ops",` + asked + `,"subject_attributes":{"shift":"night","shift":"day"}}`, status: 400},
@@ -45,6 +60,7 @@ func assertScenarios() []scenario {
 		{name: "what is stored wins still", as: "pep", route: check, body: about, status: 200, want: failed},
 		{name: "an administrator lets the account replace it", as: "admin", route: "PATCH /users/{id}", path: "/users/$pep", body: `{"assert_override":["shift"]}`, status: 200, audit: []string{"user.update success"}, writes: []string{"users"}},
 		{name: "the word replaces what is stored", as: "pep", route: check, body: about, status: 200, want: granted},
+		{name: "the word replaces what is stored in a search", as: "pep", route: whatCan, body: logs, status: 200, want: map[string]any{"data.nodes.0.code": "l-0"}},
 		{name: "every question of a batch has its own word", as: "pep", route: batch, body: `{"user_id":"$plain_ops","checks":[{` + night + `},{` + asked + `},{` + asked + `,"subject_attributes":{"shift":null}}]}`, status: 200, want: map[string]any{
 			"data.results.0.allowed": true, "data.results.1.allowed": false, "data.results.2.allowed": false,
 		}},
@@ -62,7 +78,18 @@ func TestScenarios_WordsOfSubjects(t *testing.T) {
 	w.make("", "admin", "", "/roles/$enforcer/permissions", `{"permissions":[{"name":"Ask","resource_type":"api","resource_path":"api/decisions","actions":["execute"]}]}`)
 	w.person("pep", "admin", "", "ALPHA", `"$enforcer"`)
 	w.person("plain_ops", "admin", "", "ALPHA", `"$reader"`)
+	w.make("", "admin", "", "/resources", `{"type":"log","name":"Log 0","code":"l-0"}`)
 	w.make("reads_log", "admin", "", "/permissions", `{"name":"Read logs","resource_type":"log","resource_path":"log/*","actions":["read"],"conditions":{"subject.attributes.shift":"night"}}`)
 	w.make("", "admin", "", "/roles/$reader/permissions", `{"permission_ids":["$reads_log"]}`)
 	w.play(t, assertScenarios())
+
+	w.make("", "admin", "", "/resources", `{"type":"log","name":"Log 1","code":"l-1"}`)
+	require.Equal(t, http.StatusOK, w.do(request{as: "admin", method: http.MethodPatch, path: "/users/$pep", body: `{"assert_subject":true}`}).status)
+	ask := func(shift, token string) *response {
+		return w.do(request{as: "pep", method: http.MethodPost, path: "/permissions/what-can", body: fmt.Sprintf(`{"user_id":"$plain_ops","resource_type":"log","limit":1,"subject_attributes":{"shift":%q},"page_token":%q}`, shift, token)})
+	}
+	token, _ := ask("night", "").at("data.next_page_token").(string)
+	require.NotEmpty(t, token)
+	require.Equal(t, "l-1", ask("night", token).at("data.nodes.0.code"))
+	require.Equal(t, []string{"page_token"}, ask("evening", token).fields(), "with another word")
 }

@@ -97,7 +97,13 @@ type Engine struct {
 	platform  atomic.Pointer[policySet]
 	listening atomic.Bool
 	bounds    searchBounds
+	// simulations has room for those that may run at a time: each holds a connection
+	// and a whole tenant twice.
+	simulations chan struct{}
 }
+
+// mostSimulations is how many simulations run at a time; others wait.
+const mostSimulations = 2
 
 // New makes an engine. It starts nothing: [Engine.Run] keeps it fresh.
 func New(cfg Config) *Engine {
@@ -105,7 +111,8 @@ func New(cfg Config) *Engine {
 	started := time.Now()
 	return &Engine{
 		cfg: cfg, db: cfg.DB, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), bounds: defaultBounds(),
-		clock: func() time.Duration { return time.Since(started) },
+		simulations: make(chan struct{}, mostSimulations),
+		clock:       func() time.Duration { return time.Since(started) },
 	}
 }
 

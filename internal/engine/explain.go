@@ -80,8 +80,10 @@ func (s *Snapshot) explain(ctx context.Context, d *Decision, subject *Subject) *
 		e.fields()
 	}
 	e.steps()
-	e.changes(ctx)
-	e.until(ctx)
+	bounded, cancel := context.WithTimeout(ctx, mostTime)
+	defer cancel()
+	e.changes(bounded)
+	e.until(bounded)
 	out.render()
 	return out
 }
@@ -177,8 +179,13 @@ func (e *explainer) policies(ctx context.Context) {
 		e.out.Policies = []ExplainedPolicy{{Policy: "tenant", Failed: true, Error: err.Error()}}
 		return
 	}
-	for _, said := range p.modules.Trace(ctx, facts, e.q.Action) {
+	bounded, cancel := context.WithTimeout(ctx, mostTime)
+	defer cancel()
+	for _, said := range p.modules.Trace(bounded, facts, e.q.Action) {
 		e.out.Policies = append(e.out.Policies, e.policy(&said))
+	}
+	if bounded.Err() != nil {
+		e.cut("policies")
 	}
 }
 

@@ -1,10 +1,10 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,11 +13,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
-	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 )
-
-// mostRoles is how many roles are tried where one is lacking.
-const mostRoles = 5
 
 // changes looks for the least that would change the answer.
 func (e *explainer) changes(ctx context.Context) {
@@ -70,6 +66,10 @@ func (e *explainer) until(ctx context.Context) {
 		e.cut("until")
 	}
 	for _, t := range moments[:min(len(moments), mostMoments)] {
+		if ctx.Err() != nil {
+			e.cut("until")
+			return
+		}
 		d := supposed{s: e.s, q: e.q, subject: e.subject}.decide(ctx, t)
 		if d.Allowed != e.d.Allowed && d.Code != NotEvaluated {
 			e.out.Until = &t
@@ -126,7 +126,7 @@ func (s *search) lift(from state) [][]ExplainedChange {
 	var all []ExplainedChange
 	x := from.inquiry()
 	for i, g := range from.d.Matched {
-		if i == mostTried {
+		if i == mostTried || s.over() {
 			s.complete = false
 			break
 		}
@@ -142,7 +142,7 @@ func (s *search) lift(from state) [][]ExplainedChange {
 			}
 		}
 		out = append(out, losses)
-		out = append(out, from.set(g.Conditions.Solve(x.env, condition.False, settable))...)
+		out = append(out, s.solve(from, g.Conditions, x.env, condition.False, settable)...)
 	}
 	return append(out, all)
 }
@@ -177,6 +177,16 @@ func (w state) lose(at int32) ExplainedChange {
 	return c
 }
 
+// solve are the changes by which conditions are want. There may be more values
+// than are tried, where there are conditions at all.
+func (s *search) solve(from state, c *condition.Program, env *condition.Env, want condition.Truth, settable func(string) bool) [][]ExplainedChange {
+	solutions := c.Solve(env, want, settable)
+	if c != nil && solutions == nil {
+		s.complete = false
+	}
+	return from.set(solutions)
+}
+
 // set makes the changes of solutions of conditions.
 func (w state) set(solutions [][]condition.Want) [][]ExplainedChange {
 	var out [][]ExplainedChange
@@ -184,6 +194,7 @@ func (w state) set(solutions [][]condition.Want) [][]ExplainedChange {
 		var together []ExplainedChange
 		for i := range wants {
 			want := &wants[i]
+			want.From = w.origins(want.From)
 			shown := condition.Show(want.Value)
 			c := ExplainedChange{Kind: ChangeAttribute, Attribute: want.Path, Value: &shown, want: want}
 			c.apply, c.SuppliedBy = w.setting(want.Path, want.Value)
@@ -202,6 +213,29 @@ func (w state) set(solutions [][]condition.Want) [][]ExplainedChange {
 		}
 	}
 	return out
+}
+
+// origins adds to the paths that a value was made of those that earlier changes
+// made the values of these of: what may not be seen there may not be seen here.
+func (w state) origins(from []string) []string {
+	for i := 0; i < len(from); i++ {
+		for _, c := range w.changes {
+			if c.want == nil || !overlap(c.Attribute, from[i]) {
+				continue
+			}
+			for _, path := range c.want.From {
+				if !slices.Contains(from, path) {
+					from = append(slices.Clip(from), path)
+				}
+			}
+		}
+	}
+	return from
+}
+
+// overlap reports whether one of two paths leads to the other's value, or into it.
+func overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
 }
 
 // states are the states of the workflow in which it may be another.
@@ -233,72 +267,6 @@ func (s *search) states(from state) [][]ExplainedChange {
 	return out
 }
 
-// may are the roles that the workflow lets do it in the present state.
-func (w state) may() []int32 {
-	flow, state := w.inquiry().workflow()
-	if flow == nil {
-		return nil
-	}
-	return slices.Concat(flow.actions[state][w.q.Action].roles, flow.actions[state][grants.AnyAction].roles)
-}
-
-// permit are roles that own a permission that allows.
-func (s *search) permit(from state) [][]ExplainedChange {
-	x := from.inquiry()
-	all := make([]int32, from.s.Graph.Len())
-	for i := range all {
-		all[i] = int32(i) //nolint:gosec // bounded by the number of rows of a tenant
-	}
-	var owners, others []int32
-	for _, g := range from.s.Grants.Candidates(nil, all, &x.target) {
-		switch {
-		case g.Effect == grants.Deny:
-		case g.Conditions.Eval(x.env) == condition.True:
-			owners = append(owners, g.Owners...)
-		default:
-			others = append(others, g.Owners...)
-		}
-	}
-	if owners == nil {
-		owners = others
-	}
-	return s.gain(from, owners)
-}
-
-// gain are the roles, those first that give least besides.
-func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
-	type option struct{ at, weight int32 }
-	var options []option
-	for _, at := range unique(roles) {
-		r := from.s.roles[at]
-		_, held := slices.BinarySearch(from.d.held, at)
-		if held || from.s.withholds(r) {
-			continue
-		}
-		weight := 0
-		for _, i := range from.s.Graph.Reach(at) {
-			weight += len(from.s.Grants.OfRole(i))
-		}
-		options = append(options, option{at, int32(weight)}) //nolint:gosec // as above
-	}
-	slices.SortFunc(options, func(a, b option) int {
-		x, y := from.s.roles[a.at], from.s.roles[b.at]
-		return cmp.Or(-compareBool(x.IsAssignable, y.IsAssignable), cmp.Compare(a.weight, b.weight), cmp.Compare(x.Name, y.Name), cmp.Compare(a.at, b.at))
-	})
-	if len(options) > mostRoles {
-		s.complete = false
-	}
-	var out [][]ExplainedChange
-	for _, o := range options[:min(len(options), mostRoles)] {
-		r := from.s.roles[o.at]
-		key := rbac.Role(r.ID)
-		out = append(out, []ExplainedChange{{
-			Kind: ChangeAssignRole, RoleID: &r.ID, RoleName: r.Name, key: "with " + key, apply: holding(key), role: r, beneficiary: from.q.UserID,
-		}})
-	}
-	return out
-}
-
 // hold are the values by which permissions of the subject's would allow it.
 func (s *search) hold(from state) [][]ExplainedChange {
 	x := from.inquiry()
@@ -308,15 +276,11 @@ func (s *search) hold(from state) [][]ExplainedChange {
 		if g.Effect == grants.Deny || g.Conditions.Eval(x.env) == condition.True {
 			continue
 		}
-		if tried++; tried > mostTried {
+		if tried++; tried > mostTried || s.over() {
 			s.complete = false
 			break
 		}
-		solutions := g.Conditions.Solve(x.env, condition.True, settable)
-		if solutions == nil {
-			s.complete = false
-		}
-		out = append(out, from.set(solutions)...)
+		out = append(out, s.solve(from, g.Conditions, x.env, condition.True, settable)...)
 	}
 	return out
 }
@@ -357,7 +321,7 @@ func (s *search) approveItself(from state) [][]ExplainedChange {
 	x := from.inquiry()
 	x.approvesItself(chain, from.q.Action)
 	var out [][]ExplainedChange
-	for _, step := range from.set(chain.Auto.Solve(x.autoEnv, condition.True, func(path string) bool { return settable(path) && approval.AutoForbidden(path) == "" })) {
+	for _, step := range s.solve(from, chain.Auto, x.autoEnv, condition.True, func(path string) bool { return settable(path) && approval.AutoForbidden(path) == "" }) {
 		// What the caller says is not listened to here.
 		if !slices.ContainsFunc(step, func(c ExplainedChange) bool { return c.SuppliedBy == ByCaller }) {
 			out = append(out, step)

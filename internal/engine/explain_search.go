@@ -19,6 +19,9 @@ const (
 	mostTogether = 3
 	mostWays     = 10
 	mostMoments  = 30
+	// mostTime is how long it takes, all in all, whatever policies and conditions
+	// take.
+	mostTime = time.Second
 )
 
 // search looks for the least changes that turn an answer. Each is supposed, and
@@ -44,10 +47,19 @@ type state struct {
 	changes []ExplainedChange
 }
 
-// decide decides again, false if that was done too often.
+// over reports whether the search is to end: it has decided too often, or taken
+// too long.
+func (s *search) over() bool {
+	if s.left > 0 && s.ctx.Err() == nil {
+		return false
+	}
+	s.complete = false
+	return true
+}
+
+// decide decides again, false if the search is over.
 func (s *search) decide(w supposed) (*Decision, bool) {
-	if s.left == 0 {
-		s.complete = false
+	if s.over() {
 		return nil, false
 	}
 	s.left--
@@ -64,8 +76,7 @@ func (s *search) run(start state, steps func(*search, state) [][]ExplainedChange
 		}
 		slices.SortStableFunc(reached[n], func(a, b state) int { return rankOf(b.d.Code) - rankOf(a.d.Code) })
 		for _, from := range reached[n] {
-			if s.left == 0 {
-				s.complete = false
+			if s.over() {
 				return
 			}
 			for _, step := range steps(s, from) {

@@ -55,6 +55,7 @@ func (x *Explanation) Show(s Sight) {
 			r.lacks("api/policies:read")
 		}
 	}
+	r.obligations(x)
 	if x.Workflow != nil && x.Workflow.Roles != nil && !s.Roles {
 		x.Workflow.Roles = nil
 		r.lacks("api/roles:read")
@@ -111,6 +112,25 @@ func (r *reader) value(v *condition.Value, path string) {
 	}
 }
 
+// obligations hides those that the answer does not have from whoever may not see
+// what is stored: a policy may write of it what it likes.
+func (r *reader) obligations(x *Explanation) {
+	if x.decision.Allowed {
+		return
+	}
+	for i := range x.Policies {
+		if x.Policies[i].Obligations == nil {
+			continue
+		}
+		for _, root := range [...]string{subjectRoot, resourceRoot} {
+			if missing, hidden := r.hides(root); hidden {
+				x.Policies[i].Obligations = nil
+				r.lacks(missing)
+			}
+		}
+	}
+}
+
 func (r *reader) change(c *ExplainedChange) {
 	if c.want == nil {
 		return
@@ -122,6 +142,13 @@ func (r *reader) change(c *ExplainedChange) {
 	}
 	for _, path := range want.From {
 		r.value(c.Value, path)
+		// It may be the value of an operand by way of another change.
+		for i := range want.Operands {
+			if o := &want.Operands[i]; o.Ref != "" {
+				o.Given = false
+				r.value(o, path)
+			}
+		}
 	}
 	c.want = &want
 }

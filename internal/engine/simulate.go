@@ -24,6 +24,12 @@ type Simulation struct {
 // change makes it. Nothing is written and nothing recorded, whatever comes of it.
 // change may fail with a fault, which Simulate returns.
 func (e *Engine) Simulate(ctx context.Context, tenant uuid.UUID, questions []*Question, change func(*State) error) (*Simulation, error) {
+	select {
+	case e.simulations <- struct{}{}:
+		defer func() { <-e.simulations }()
+	case <-ctx.Done():
+		return nil, fault.New(fault.Unavailable, "Too many changes are being simulated. Ask again later.").Because(ctx.Err())
+	}
 	users := make([]uuid.UUID, len(questions))
 	for i, q := range questions {
 		users[i] = q.UserID
@@ -61,6 +67,9 @@ func (e *Engine) Simulate(ctx context.Context, tenant uuid.UUID, questions []*Qu
 	after.policies = before.policies
 	now := e.Now()
 	for _, q := range questions {
+		if ctx.Err() != nil {
+			return nil, fault.New(fault.Unavailable, "The simulation was given up before it was done. Ask fewer questions at once.").Because(ctx.Err())
+		}
 		out.Before = append(out.Before, before.Decide(ctx, q, state.stored[q.UserID], now))
 		out.After = append(out.After, after.Decide(ctx, q, state.now(q.UserID), now))
 	}

@@ -24,10 +24,13 @@ const (
 	mostSolutions = 5
 	// mostTried bounds the combinations on the way to them.
 	mostTried = 64
+	// mostSet is how many values a solution sets. Without it, conditions of many
+	// attributes take seconds to find what nobody would do.
+	mostSet = 3
 )
 
 // Solve returns sets of values under which the conditions would be want, [True]
-// or [False], the smallest first: at most 5, each of which does. Only paths that
+// or [False], the smallest first: at most 5 of at most 3 values, each of which does. Only paths that
 // settable lets through are set. There may be others: none is returned where
 // nothing was found, and an empty one where the conditions are want already.
 func (p *Program) Solve(env *Env, want Truth, settable func(path string) bool) [][]Want {
@@ -80,8 +83,15 @@ func (s *solver) each(kids []*node, want Truth) [][]Want {
 		var next [][]Want
 		for _, mine := range s.solve(k, want) {
 			for _, before := range out {
-				next = append(next, merged(before, mine), merged(mine, before))
+				for _, both := range [][]Want{merged(before, mine), merged(mine, before)} {
+					if len(both) <= mostSet {
+						next = append(next, both)
+					}
+				}
 			}
+		}
+		if next == nil {
+			return nil
 		}
 		slices.SortStableFunc(next, func(a, b []Want) int { return len(a) - len(b) })
 		next = slices.CompactFunc(next, sameValues)

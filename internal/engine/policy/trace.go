@@ -23,6 +23,9 @@ func (m *Modules) Trace(ctx context.Context, f *Facts, action string) []Said {
 		}
 		alone := Modules{timeout: m.timeout, compiler: m.compiler, store: m.store, modules: m.modules[i : i+1]}
 		findings, err := alone.Judge(ctx, f, []string{action})
+		if ctx.Err() != nil {
+			break
+		}
 		out = append(out, Said{Policy: c.policy(), Finding: findings[action], Err: err})
 	}
 	return out

@@ -49,17 +49,16 @@ func (w *world) setGroup(c *Change) error {
 	}
 	httpapi.Set(&g.IsActive, c.IsActive)
 	c.ParentGroupID.ToPointer(&g.ParentGroupID)
-	if !c.ParentGroupID.Set || g.ParentGroupID == nil {
+	if !c.ParentGroupID.Set {
 		return nil
 	}
-	if _, err := w.group(*g.ParentGroupID, "parent_group_id"); err != nil {
-		return err
+	if g.ParentGroupID != nil {
+		if _, err := w.group(*g.ParentGroupID, "parent_group_id"); err != nil {
+			return err
+		}
 	}
-	l := line{}
-	for i := range w.Rows.Groups {
-		o := &w.Rows.Groups[i]
-		l.add(o.ID, o.Name, o.ParentGroupID)
-	}
+	l := w.line(string(rbac.GroupKind))
+	l.put(g.ID, g.Name, g.ParentGroupID)
 	return l.check(g.ID, string(rbac.GroupKind), "parent_group_id")
 }
 
@@ -71,22 +70,29 @@ func (w *world) setRole(c *Change) error {
 	httpapi.Set(&r.IsActive, c.IsActive)
 	httpapi.Set(&r.Priority, c.Priority)
 	c.ParentRoleID.ToPointer(&r.ParentRoleID)
-	if !c.ParentRoleID.Set || r.ParentRoleID == nil {
+	if !c.ParentRoleID.Set {
 		return nil
 	}
-	parent := find(w.Rows.Roles, func(o *models.Role) bool { return o.ID == *r.ParentRoleID && o.TenantID == w.Tenant.ID })
+	if r.ParentRoleID != nil {
+		if err := w.parentRole(*r.ParentRoleID); err != nil {
+			return err
+		}
+	}
+	l := w.line(string(rbac.RoleKind))
+	l.put(r.ID, r.Name, r.ParentRoleID)
+	return l.check(r.ID, string(rbac.RoleKind), "parent_role_id")
+}
+
+// parentRole refuses what is no role that others can inherit.
+func (w *world) parentRole(id uuid.UUID) error {
+	parent := find(w.Rows.Roles, func(o *models.Role) bool { return o.ID == id && o.TenantID == w.Tenant.ID })
 	if parent == nil {
 		return missing("role", "parent_role_id")
 	}
 	if parent.Type == "system" {
 		return fault.Conflict("parent_role_id", "System roles are no parents of others. Give the role permissions of its own instead.")
 	}
-	l := line{}
-	for i := range w.Rows.Roles {
-		o := &w.Rows.Roles[i]
-		l.add(o.ID, o.Name, o.ParentRoleID)
-	}
-	return l.check(r.ID, string(rbac.RoleKind), "parent_role_id")
+	return nil
 }
 
 func (w *world) permission(id *uuid.UUID) (*models.Permission, error) {

@@ -64,19 +64,18 @@ func (w *world) enter(n *models.Resource, state string) error {
 func (w *world) move(n *models.Resource, parent *uuid.UUID) error {
 	w.moved = true
 	n.ParentID = parent
-	if parent == nil {
-		return nil
+	if parent != nil {
+		if _, err := w.node(*parent, "parent_id"); err != nil {
+			return err
+		}
 	}
-	if _, err := w.node(*parent, "parent_id"); err != nil {
-		return err
-	}
-	l := line{}
-	for i := range w.Rows.Resources {
-		o := &w.Rows.Resources[i]
-		l.add(o.ID, o.Code, o.ParentID)
-	}
-	return l.check(n.ID, "resource", "parent_id")
+	l := w.line(nodeKind)
+	l.put(n.ID, n.Code, parent)
+	return l.check(n.ID, nodeKind, "parent_id")
 }
+
+// nodeKind is what registered nodes are called.
+const nodeKind = "resource"
 
 func (w *world) setSetting(c *Change) error {
 	if wrong := directory.Settings()["conflict_resolution"].Check(*c.ConflictResolution); wrong != "" {

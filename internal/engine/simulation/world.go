@@ -23,6 +23,8 @@ type world struct {
 	activated int64
 	// moved is set once a node stands elsewhere.
 	moved bool
+	// lines are what stands below what, by kind, of the kinds that were asked for.
+	lines map[string]*line
 }
 
 // missing says that there is no such thing, at the member that names it.

@@ -15,10 +15,11 @@ import (
 // WhatCanIn asks what a subject may do.
 type WhatCanIn struct {
 	Body struct {
-		UserID       *uuid.UUID     `json:"user_id,omitempty" doc:"The subject. Default: the caller."`
-		ResourceType string         `json:"resource_type,omitempty" maxLength:"100" doc:"Only resources of this type. Default: every type but api, the sections of this API."`
-		Action       string         `json:"action,omitempty" maxLength:"100" doc:"Only this action. Default: every action that the tenant's permissions, workflows, fields and policies name."`
-		Context      httpapi.Object `json:"context,omitempty" doc:"Of the request: time, ip, workflow_state, anything else. Needs execute on api/decisions."`
+		UserID            *uuid.UUID     `json:"user_id,omitempty" doc:"The subject. Default: the caller."`
+		ResourceType      string         `json:"resource_type,omitempty" maxLength:"100" doc:"Only resources of this type. Default: every type but api, the sections of this API."`
+		Action            string         `json:"action,omitempty" maxLength:"100" doc:"Only this action. Default: every action that the tenant's permissions, workflows, fields and policies name."`
+		Context           httpapi.Object `json:"context,omitempty" doc:"Of the request: time, ip, workflow_state, anything else. Needs execute on api/decisions."`
+		SubjectAttributes httpapi.Object `json:"subject_attributes,omitempty" doc:"As in POST /permissions/check."`
 		PagingIn
 	}
 }
@@ -49,7 +50,7 @@ type AblePattern struct {
 	ResourceType      string               `json:"resource_type" doc:"A type, or * for every type but api."`
 	Pattern           string               `json:"pattern" doc:"A glob over ids as in a permission's resource_path: * alone is every id, * within a segment, ** across."`
 	Actions           []string             `json:"actions" doc:"With * first where it is every action: those that are known follow."`
-	Conditional       bool                 `json:"conditional" doc:"False: every check of an instance that matches and is not registered, without attributes and context, is allowed now. True: ask."`
+	Conditional       bool                 `json:"conditional" doc:"False: every check of an instance that matches and is not registered, with the subject_attributes of the question and without attributes and context, is allowed now. True: ask."`
 	Because           []engine.Reservation `json:"because" enum:"conditions,deny,workflow,policy,approval,overlaps_nodes" doc:"What may stand against it."`
 	PermissionID      *uuid.UUID           `json:"permission_id,omitempty" doc:"The permission that gives it."`
 	Path              string               `json:"path,omitempty" doc:"How the subject has that permission, such as user > group:apac-team > role:inspector."`
@@ -69,7 +70,7 @@ func (s *Service) whatCan(ctx context.Context, in *WhatCanIn) (*WhatCan, error) 
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := asking.NewCursor("what-can", caller.Tenant, caller.User, in.Body.ResourceType, in.Body.Action, in.Body.Context)
+	cursor, err := asking.NewCursor("what-can", caller.Tenant, caller.User, in.Body.ResourceType, in.Body.Action, in.Body.Context, in.Body.SubjectAttributes)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +104,11 @@ func (s *Service) whatCan(ctx context.Context, in *WhatCanIn) (*WhatCan, error) 
 // search makes the question, or names every member that cannot be asked.
 func (in *WhatCanIn) search(caller *asking.Caller) (*engine.ResourceSearch, error) {
 	q := engine.Question{TenantID: caller.Tenant, UserID: caller.User, Type: in.Body.ResourceType, Action: in.Body.Action, Context: in.Body.Context}
+	if in.Body.SubjectAttributes != nil {
+		if err := caller.Assert(&q, in.Body.SubjectAttributes, "subject_attributes"); err != nil {
+			return nil, err
+		}
+	}
 	var c directory.Checker
 	if q.Type != "" {
 		c.Add("resource_type", engine.CheckType(q.Type))
