@@ -166,7 +166,7 @@ func (x *explanation) permissions(p *page) {
 			mark = "[ok]"
 		}
 		p.line("  "+mark+" ", fmt.Sprintf("%s: %s %s on %s, by %s", g.Name, g.Effect, strings.Join(g.Actions, ", "), g.Resource, strings.Join(g.Roles, ", ")))
-		if g.Conditions == nil || g.Why == "counts" {
+		if g.Conditions == nil || g.Why == "counts" || g.Why == "overruled" {
 			p.line("       ", g.Detail)
 			continue
 		}

@@ -213,6 +213,8 @@ func TestWords_OfEveryOperator(t *testing.T) {
 		`{"a": {"cidr": "10.0.0.0/8"}}`:   {"an address within 10.0.0.0/8", "not an address within 10.0.0.0/8"},
 		`{"a": {"matches": "^x"}}`:        {"matching ^x", "not matching ^x"},
 		`{"a": {"exists": true}}`:         {"any value", "none"},
+		`{"a": "1000"}`:                   {`"1000"`, `other than "1000"`},
+		`{"a": ["x y", "true", "x"]}`:     {`one of "x y", "true", x`, `none of "x y", "true", x`},
 		`{"a": ""}`:                       {"empty", "other than empty"},
 		`{"a": {"ref": "subject.email"}}`: {"what is missing at subject.email", "other than what is missing at subject.email"},
 	} {

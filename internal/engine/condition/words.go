@@ -83,7 +83,11 @@ func (v Value) Say() string {
 		return "what is missing at " + v.Ref
 	}
 	raw, err := json.Marshal(v.Value)
-	text := []rune(strings.Trim(string(raw), `"`))
+	text := []rune(string(raw))
+	// The quotes of a string stay where it would read as something else without.
+	if s, isText := v.Value.(string); isText && !json.Valid([]byte(s)) && !strings.ContainsAny(s, " ,;") {
+		text = []rune(strings.Trim(string(raw), `"`))
+	}
 	if err != nil || len(text) == 0 {
 		return "empty"
 	}
