@@ -13,6 +13,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/condition"
 	"github.com/sentinel-access/sentinel/internal/engine/entitlement"
 	"github.com/sentinel-access/sentinel/internal/engine/grants"
+	"github.com/sentinel-access/sentinel/internal/engine/pattern"
 	"github.com/sentinel-access/sentinel/internal/engine/rbac"
 	"github.com/sentinel-access/sentinel/internal/identity"
 )
@@ -266,9 +267,14 @@ func (s *search) permit(from state) [][]ExplainedChange {
 	return s.gain(from, owners)
 }
 
-// gain are the roles, those first that give least besides.
+// gain are the roles, those first that give least besides: what is for everything
+// comes last.
 func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
-	type option struct{ at, weight int32 }
+	type option struct {
+		at     int32
+		all    bool // gives something of every type
+		weight int
+	}
 	var options []option
 	for _, at := range unique(roles) {
 		r := from.s.roles[at]
@@ -276,15 +282,18 @@ func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 		if held || r.IsSystem && r.Name == superAdmin && from.s.Tenant.ID != identity.PlatformTenant {
 			continue
 		}
-		weight := 0
+		o := option{at: at}
 		for _, i := range from.s.Graph.Reach(at) {
-			weight += len(from.s.Grants.OfRole(i))
+			for _, g := range from.s.Grants.OfRole(i) {
+				o.all = o.all || g.Effect == grants.Allow && g.ResourceType == pattern.AnyType
+				o.weight += breadth(g)
+			}
 		}
-		options = append(options, option{at, int32(weight)}) //nolint:gosec // as above
+		options = append(options, o)
 	}
 	slices.SortFunc(options, func(a, b option) int {
 		x, y := from.s.roles[a.at], from.s.roles[b.at]
-		return cmp.Or(-compareBool(x.IsAssignable, y.IsAssignable), cmp.Compare(a.weight, b.weight), cmp.Compare(x.Name, y.Name), cmp.Compare(a.at, b.at))
+		return cmp.Or(compareBool(a.all, b.all), -compareBool(x.IsAssignable, y.IsAssignable), cmp.Compare(a.weight, b.weight), cmp.Compare(x.Name, y.Name), cmp.Compare(a.at, b.at))
 	})
 	if len(options) > mostRoles {
 		s.complete = false
@@ -298,6 +307,17 @@ func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 		}})
 	}
 	return out
+}
+
+// breadth is how much a permission gives: one for every action outweighs several.
+func breadth(g *grants.Grant) int {
+	if g.Effect == grants.Deny {
+		return 0
+	}
+	if g.HasAction(grants.AnyAction) {
+		return 10
+	}
+	return 1
 }
 
 // hold are the values by which permissions of the subject's would allow it.

@@ -101,6 +101,25 @@ func TestExplain_OfAConditionThatFails(t *testing.T) {
 	require.Equal(t, g.id("v-1"), *x.Changes[0].Together[1].NodeID)
 }
 
+func TestExplain_NamesARoleForEverythingLast(t *testing.T) {
+	t.Parallel()
+	g := newGround(t)
+	for _, role := range []string{"admin", "pilot", "sailor", "master"} {
+		g.role(role, 0, false)
+		g.rows.Roles[len(g.rows.Roles)-1].IsAssignable = role != "master"
+	}
+	g.grant("admin", "allow * */*")
+	for _, action := range []string{"read", "sail", "moor", "load"} {
+		g.grant("pilot", "allow "+action+" vessel/*")
+	}
+	g.grant("master", "allow * vessel/*")
+	g.grant("sailor", "allow read vessel/*")
+	g.grant("sailor", "deny sail vessel/*")
+	g.grant("sailor", "deny moor vessel/*")
+	require.Equal(t, []string{"Give the subject the role sailor.", "Give the subject the role pilot.", "Give the subject the role master.", "Give the subject the role admin."},
+		ways(g.why("read vessel/v-1", engine.Question{})))
+}
+
 func TestExplain_OfADeny(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)

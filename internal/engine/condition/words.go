@@ -97,6 +97,19 @@ func (v Value) Say() string {
 	return string(text)
 }
 
+// inZone is said of clock times and weekdays, since times are written in UTC.
+const inZone = " in the tenant's time zone"
+
+func zone(operands []Value) string {
+	if len(operands) == 0 || operands[0].Hidden {
+		return ""
+	}
+	if text, _ := operands[0].Value.(string); len(text) == len("09:00") && text[2] == ':' {
+		return inZone
+	}
+	return ""
+}
+
 func words(operator string, negated bool, operands []Value) string {
 	list := make([]string, len(operands))
 	for i, v := range operands {
@@ -135,9 +148,9 @@ func words(operator string, negated bool, operands []Value) string {
 	case "lte":
 		return "at most " + one
 	case "between":
-		return not + "between " + strings.Join(list, " and ")
+		return not + "between " + strings.Join(list, " and ") + zone(operands)
 	case "weekday":
-		return not + "a day of " + all
+		return not + "a day of " + all + inZone
 	case "prefix":
 		return not + "beginning with " + one
 	case "suffix":
