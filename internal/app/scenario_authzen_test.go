@@ -182,7 +182,7 @@ func authzenSaysWhatIsWrongInAText(t *testing.T, w *world) {
 	for body, want := range map[string]string{
 		`{` + readAurora + `}`:                                                                         "subject is required",
 		`{"subject":{"type":"user"},` + readAurora + `}`:                                               "subject.id is required",
-		`{"subject":{"type":"user","id":7},` + readAurora + `}`:                                        "subject.id expected string",
+		`{"subject":{"type":"user","id":7},` + readAurora + `}`:                                        "subject.id must be a string",
 		`{"subject":{"type":"user","id":""},` + readAurora + `}`:                                       "subject.id ",
 		`{"subject":null,` + readAurora + `}`:                                                          "subject ",
 		`{` + who("x") + `,"action":{"name":"read"}}`:                                                  "resource is required",
