@@ -19,6 +19,12 @@ import (
 // errDenied makes the exit status tell scripts the answer: 0 allowed, 1 not.
 var errDenied = errors.New("denied")
 
+// What --attributes and --context may be, for whoever writes them in another form.
+const (
+	attributesExample = `'{"amount": 250, "flag": "NO"}'`
+	contextExample    = `'{"ip": "10.0.0.7"}'`
+)
+
 type checkOptions struct {
 	remote
 	user, context, attributes, justification, output string
@@ -214,15 +220,16 @@ func question(o checkOptions, action, target string) ([]byte, error) {
 		flag, text string
 		into       map[string]any
 		name       string
+		example    string
 	}{
-		{"--attributes", o.attributes, resource, "attributes"},
-		{"--context", o.context, body, "context"},
+		{"--attributes", o.attributes, resource, "attributes", attributesExample},
+		{"--context", o.context, body, "context", contextExample},
 	} {
 		if m.text == "" {
 			continue
 		}
 		if !json.Valid([]byte(m.text)) || !strings.HasPrefix(strings.TrimSpace(m.text), "{") {
-			return nil, fmt.Errorf("%s: must be a JSON object", m.flag)
+			return nil, fmt.Errorf("%s: must be a JSON object, such as %s", m.flag, m.example)
 		}
 		m.into[m.name] = json.RawMessage(m.text)
 	}

@@ -111,7 +111,8 @@ func TestExplain_SaysWhatToDo(t *testing.T) {
 		"no server":    {[]string{"explain", "read", "vessel", "--token", "t", "--server", "http://127.0.0.1:1"}, "no server answers at"},
 		"who-can":      {[]string{"who-can", "read"}, "sentinel who-can read vessel:mv-aurora"},
 		"no limit":     {[]string{"who-can", "read", "vessel", "--token", "t", "--limit", "0"}, "--limit: must be 1 or more"},
-		"bad context":  {[]string{"what-can", "--context", "x"}, "--context: must be a JSON object"},
+		"bad context":  {[]string{"what-can", "--context", "x"}, `--context: must be a JSON object, such as '{"ip": "10.0.0.7"}'`},
+		"list context": {[]string{"what-can", "--context", "[1]"}, "--context: must be a JSON object"},
 		"what-can":     {[]string{"what-can", "--token", "t", "-o", "xml"}, "must be text or json"},
 	} {
 		_, err := run(t, c.args...)

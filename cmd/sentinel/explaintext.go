@@ -166,7 +166,7 @@ func (x *explanation) permissions(p *page) {
 			mark = "[ok]"
 		}
 		p.line("  "+mark+" ", fmt.Sprintf("%s: %s %s on %s, by %s", g.Name, g.Effect, strings.Join(g.Actions, ", "), g.Resource, strings.Join(g.Roles, ", ")))
-		if g.Conditions == nil || g.Why == "counts" {
+		if g.Conditions == nil || g.Why == "counts" || g.Why == "overruled" {
 			p.line("       ", g.Detail)
 			continue
 		}
@@ -239,7 +239,11 @@ func (j *judged) String() string {
 	for i := range j.Wanted {
 		wanted = append(wanted, j.Wanted[i].String())
 	}
-	return j.Path + " " + found + ", wanted " + fmt.Sprintf(form, strings.Join(wanted, between))
+	zone := ""
+	if j.Operator == "weekday" || j.Operator == "between" && len(wanted) > 0 && len(wanted[0]) == len(`"09:00"`) && wanted[0][3] == ':' {
+		zone = " in the tenant's time zone"
+	}
+	return j.Path + " " + found + ", wanted " + fmt.Sprintf(form, strings.Join(wanted, between)) + zone
 }
 
 func (v *value) String() string {

@@ -54,7 +54,7 @@ func answering(t *testing.T, status int, body string) (url string, asked *http.R
 	return server.URL, asked, question
 }
 
-const allowed = `{"data":{"allowed":true,"reason_code":"granted","reason":"Allowed to read.","matched_roles":[{"name":"viewer","path":"user > role:viewer"}]}}`
+const allowed = `{"data":{"allowed":true,"reason_code":"granted","reason":"Allowed.","matched_roles":[{"name":"viewer","path":"user > role:viewer"}]}}`
 
 func TestVersion(t *testing.T) {
 	out, err := run(t, "version")
@@ -66,7 +66,7 @@ func TestCheck_TellsPeopleWhy(t *testing.T) {
 	url, asked, question := answering(t, http.StatusOK, allowed)
 	out, err := run(t, "check", "read", "vessel:mv-aurora", "--server", url, "--token", "t", "--user", "u", "--tenant", "x", "--attributes", `{"flag":"GR"}`, "--context", `{"ip":"10.0.0.1"}`)
 	require.NoError(t, err)
-	require.Equal(t, "ALLOWED (granted)\nAllowed to read.\n  by user > role:viewer\n", out)
+	require.Equal(t, "ALLOWED (granted)\nAllowed.\n  by user > role:viewer\n", out)
 	require.Equal(t, "Bearer t", asked.Header.Get("Authorization"))
 	require.Equal(t, "x", asked.Header.Get("X-Tenant-ID"))
 	require.Equal(t, map[string]any{
@@ -125,7 +125,7 @@ func TestCheck_SaysWhatToDo(t *testing.T) {
 		"no URL":          {[]string{"check", "--ready", "--server", "localhost"}, "such as http://127.0.0.1:8080"},
 		"no such token":   {[]string{"check", "read", "vessel", "--token", "a\nb"}, "an access_token and nothing else"},
 		"bad output":      {[]string{"check", "read", "vessel", "--token", "t", "-o", "xml"}, "must be text or json"},
-		"bad attributes":  {[]string{"check", "read", "vessel", "--token", "t", "--attributes", "[1]"}, "--attributes: must be a JSON object"},
+		"bad attributes":  {[]string{"check", "read", "vessel", "--token", "t", "--attributes", "[1]"}, `--attributes: must be a JSON object, such as '{"amount": 250, "flag": "NO"}'`},
 		"bad server":      {[]string{"check", "read", "vessel", "--token", "t", "--server", "http://[::1"}, "--server"},
 		"no server":       {[]string{"check", "read", "vessel", "--token", "t", "--server", "http://127.0.0.1:1"}, "no server answers at"},
 		"refused":         {[]string{"check", "read", "vessel", "--token", "t", "--server", refused}, "Log in again"},

@@ -190,8 +190,8 @@ and patterns of those that are not registered. It follows pages until --limit.`,
 				}
 			}
 			if o.context != "" {
-				if !json.Valid([]byte(o.context)) {
-					return errors.New("--context: must be a JSON object")
+				if !json.Valid([]byte(o.context)) || !strings.HasPrefix(strings.TrimSpace(o.context), "{") {
+					return errors.New("--context: must be a JSON object, such as " + contextExample)
 				}
 				body["context"] = json.RawMessage(o.context)
 			}

@@ -61,7 +61,7 @@ func authzenScenarios() []scenario {
 		{name: "with a property that does not suffice", as: "admin", route: evaluation, body: `{` + who("badge-7") + `,"action":{"name":"scrap"},"resource":{"type":"vessel","id":"x","properties":{"age":29}}}`, status: 200, want: no},
 		{name: "with properties of the subject", as: "admin", route: evaluation, body: `{"subject":{"type":"user","id":"badge-7","properties":{"a":1}},` + readAurora + `}`, status: 403},
 		{name: "wanting to know why", as: "admin", route: evaluation, body: `{` + who("badge-7") + `,` + others + `,"options":{"sentinel":{"explain":true},"other":1}}`, status: 200, want: map[string]any{
-			"decision": false, "context.reason_admin.condition_failed": "Denied to scrap on vessel mv-aurora: permission Scrap old vessels would allow it, but its conditions do not hold.", "context.approval": nil, "context.obligations": nil,
+			"decision": false, "context.reason_admin.condition_failed": "Denied: scrap on vessel mv-aurora, since the conditions of permission Scrap old vessels do not hold.", "context.approval": nil, "context.obligations": nil,
 		}},
 		{name: "while acting in another tenant", as: "admin", route: evaluation, header: map[string]string{"X-Tenant-ID": "$sub"}, body: `{` + who("badge-7") + `,` + readAurora + `}`, status: 400},
 		{name: "in one's own tenant by name", as: "admin", route: evaluation, header: map[string]string{"X-Tenant-ID": "$alpha"}, body: `{` + who("badge-7") + `,` + readAurora + `}`, status: 400},
@@ -182,7 +182,7 @@ func authzenSaysWhatIsWrongInAText(t *testing.T, w *world) {
 	for body, want := range map[string]string{
 		`{` + readAurora + `}`:                                                                         "subject is required",
 		`{"subject":{"type":"user"},` + readAurora + `}`:                                               "subject.id is required",
-		`{"subject":{"type":"user","id":7},` + readAurora + `}`:                                        "subject.id expected string",
+		`{"subject":{"type":"user","id":7},` + readAurora + `}`:                                        "subject.id must be a string",
 		`{"subject":{"type":"user","id":""},` + readAurora + `}`:                                       "subject.id ",
 		`{"subject":null,` + readAurora + `}`:                                                          "subject ",
 		`{` + who("x") + `,"action":{"name":"read"}}`:                                                  "resource is required",

@@ -61,8 +61,8 @@ func explainScenarios() []scenario {
 		{name: "a check of nobody that explains itself", as: "admin", route: check, body: `{"user_id":"$absent",` + question + `,"explain":true}`, status: 404},
 		{name: "why, to an enforcement point", as: "gate", route: route, body: `{"user_id":"$sailing",` + question + `}`, status: 200, want: map[string]any{
 			"data.trimmed": true, "data.missing_permissions.0": "api/permissions:read", "data.missing_permissions.1": nil, "data.roles.0": nil, "data.permissions.0": nil,
-			"data.answer.matched_roles.0.name": "reader", "data.answer.reason": "Allowed to read on vessel mv-aurora by permission Read vessels of role reader.",
-			"data.summary": "Allowed to read on vessel mv-aurora by permission Read vessels of role reader.", "data.changes.0": nil,
+			"data.answer.matched_roles.0.name": "reader", "data.answer.reason": "Allowed: read on vessel mv-aurora, by permission Read vessels of role reader.",
+			"data.summary": "Allowed: read on vessel mv-aurora, by permission Read vessels of role reader.", "data.changes.0": nil,
 		}},
 	}
 }

@@ -77,7 +77,7 @@ func simulateScenarios() []scenario {
 			"data.summary.checks": 1, "data.summary.changed": 1, "data.summary.newly_allowed": 1, "data.summary.newly_denied": 0,
 			"data.results.0.changed": true, "data.results.0.before.allowed": false, "data.results.0.before.reason_code": "no_matching_permission",
 			"data.results.0.after.allowed": true, "data.results.0.after.matched_permissions.0": "$reads", "data.results.0.after.matched_roles.0.path": "user > role:reader",
-			"data.results.0.after.reason": "Allowed to read on vessel mv-aurora by permission Read vessels of role reader.", "data.results.0.after.decision_id": nil,
+			"data.results.0.after.reason": "Allowed: read on vessel mv-aurora, by permission Read vessels of role reader.", "data.results.0.after.decision_id": nil,
 		}),
 		supposed("what changes nothing", `{"op":"set_role","role_id":"$reader","priority":7}`, map[string]any{
 			"data.summary.changed": 0, "data.results.0.changed": false, "data.created_permission_ids": "[]",

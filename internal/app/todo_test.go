@@ -76,12 +76,19 @@ var todoRoles = map[string][]map[string]any{
 	},
 }
 
+// TestTodo_DecidesEveryQuestionAsPublished asks by AuthZEN, as an enforcement point
+// does, and for the reason by a check. `make demo-todo` shows it.
 func TestTodo_DecidesEveryQuestionAsPublished(t *testing.T) {
 	t.Parallel()
 	scenario := loadTodo(t)
 	require.Len(t, scenario.Decisions, 40)
 	api := serve(t)
 	users := api.makeTodoTenant(scenario)
+	api.asGateway()
+	subjects := map[string]string{}
+	for _, u := range scenario.Users {
+		subjects[u.Email] = u.Subject
+	}
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	right := 0
@@ -91,14 +98,18 @@ func TestTodo_DecidesEveryQuestionAsPublished(t *testing.T) {
 			resource["attributes"] = map[string]any{"ownerID": d.Owner}
 		}
 		answer := api.call(http.MethodPost, "/permissions/check", map[string]any{"user_id": users[d.User], "action": d.Action, "resource": resource}, http.StatusOK)
-		got := answer["allowed"].(bool)
+		said := api.authzen("evaluation", map[string]any{
+			"subject": map[string]any{"type": "user", "id": subjects[d.User]}, "action": map[string]any{"name": d.Action}, "resource": d.resource(),
+		})
+		got := said == saying(true)
 		if got == d.Allowed {
 			right++
 		}
 		if testing.Verbose() {
 			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", d.User, d.Action, d.Owner, verdict(got), answer["reason_code"], mark(got == d.Allowed))
 		}
-		require.Equal(t, d.Allowed, got, "%+v: %v", d, answer["reason"])
+		require.Equal(t, saying(d.Allowed), said, "%+v: %v", d, answer["reason"])
+		require.Equal(t, d.Allowed, answer["allowed"], "a check says what AuthZEN says: %+v", d)
 	}
 	if testing.Verbose() {
 		_, _ = fmt.Fprintf(os.Stdout, "\n  Todo scenario: %d of %d\n", right, len(scenario.Decisions))

@@ -67,21 +67,21 @@ func (d *Decision) Reason() string {
 	}
 	switch d.Code {
 	case Granted:
-		return fmt.Sprintf("Allowed to %s by %s.", what, d.allower())
+		return fmt.Sprintf("Allowed: %s, by %s.", what, d.allower())
 	case GrantedByApproval:
-		return fmt.Sprintf("Allowed to %s: %s.", what, d.opener())
+		return fmt.Sprintf("Allowed: %s, since %s.", what, d.opener())
 	case ApprovalRequired:
-		return fmt.Sprintf("Not allowed yet to %s: approval chain %s must approve. %s", what, d.Chain.Name, d.waiting())
+		return fmt.Sprintf("Not allowed yet: %s, since approval chain %s must approve. %s", what, d.Chain.Name, d.waiting())
 	case PolicyDeny:
-		return fmt.Sprintf("Denied to %s: %s.", what, objections(d.Denials))
+		return fmt.Sprintf("Denied: %s, since %s.", what, objections(d.Denials))
 	case WorkflowState:
-		return fmt.Sprintf("Denied to %s: the workflow does not let the subject's roles do that in its present state.", what)
+		return fmt.Sprintf("Denied: %s, since the workflow does not let the subject's roles do that in its present state.", what)
 	case ExplicitDeny:
-		return fmt.Sprintf("Denied to %s: permission %s of role %s forbids it.", what, names(d.Matched), d.roleNames())
+		return fmt.Sprintf("Denied: %s, since %s %s it.", what, d.granting(), verb(len(d.Matched), "forbids", "forbid"))
 	case ConditionFailed:
-		return fmt.Sprintf("Denied to %s: permission %s would allow it, but its conditions do not hold.", what, names(d.Matched))
+		return fmt.Sprintf("Denied: %s, since the conditions of %s do not hold.", what, listing("permission", names(d.Matched)))
 	case NoMatchingPermission:
-		return fmt.Sprintf("Denied to %s: none of the subject's roles has a permission for it.", what)
+		return fmt.Sprintf("Denied: %s, since none of the subject's roles has a permission for it.", what)
 	case SubjectUnknown:
 		return "Denied: there is no such user in this tenant."
 	case SubjectInactive:
@@ -98,7 +98,20 @@ func (d *Decision) allower() string {
 	if len(d.Matched) == 0 {
 		return "a policy of the tenant"
 	}
-	return fmt.Sprintf("permission %s of role %s", names(d.Matched), d.roleNames())
+	return d.granting()
+}
+
+// granting names the permissions that decided and the roles that they are of.
+func (d *Decision) granting() string {
+	return listing("permission", names(d.Matched)) + " of " + listing("role", d.roleNames())
+}
+
+// listing is a list of names with what they are of before it.
+func listing(what string, list []string) string {
+	if len(list) != 1 {
+		what += "s"
+	}
+	return what + " " + strings.Join(list, ", ")
 }
 
 // opener says what opened the chain.
@@ -135,22 +148,22 @@ func objections(denials []policy.Denial) string {
 	return strings.Join(out, ", ")
 }
 
-func names(list []*grants.Grant) string {
+func names(list []*grants.Grant) []string {
 	out := make([]string, len(list))
 	for i, g := range list {
 		out[i] = g.Name
 	}
-	return strings.Join(out, ", ")
+	return out
 }
 
-func (d *Decision) roleNames() string {
+func (d *Decision) roleNames() []string {
 	var out []string
 	for _, r := range d.MatchedRoles() {
 		if !slices.Contains(out, r.Name) {
 			out = append(out, r.Name)
 		}
 	}
-	return strings.Join(out, ", ")
+	return out
 }
 
 // MatchedIDs returns the ids of the matched permissions, ascending.

@@ -96,11 +96,11 @@ func TestDecide_SaysWhy(t *testing.T) {
 	require.Equal(t, []engine.MatchedRole{{Name: "chief", Path: "user > group:crew > group:fleet > role:chief"}}, d.MatchedRoles())
 	require.Equal(t, []string{ids["update"].String()}, d.MatchedIDs())
 	require.Equal(t, map[string]any{"region": "eu", "subject.attributes.level": json.Number("4")}, d.MatchedConditions())
-	require.Equal(t, "Allowed to update on vessel v-1 by permission vessel/* of role chief.", d.Reason())
+	require.Equal(t, "Allowed: update on vessel v-1, by permission vessel/* of role chief.", d.Reason())
 
 	d = w.Engine.Decide(t.Context(), &engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel", ID: "v-1", Action: "update"})
 	require.Empty(t, d.MatchedConditions())
-	require.Contains(t, d.Reason(), "its conditions do not hold")
+	require.Equal(t, "Denied: update on vessel v-1, since the conditions of permission vessel/* do not hold.", d.Reason())
 
 	d = w.Ask(w.tenant, w.ada, "vessel", "secret/1", "read")
 	require.Equal(t, []string{ids["deny"].String()}, d.MatchedIDs())
@@ -228,4 +228,23 @@ func TestDecide_DoesNotEvaluateWithWhatDoesNotCompile(t *testing.T) {
 	require.Equal(t, "most_specific", s.Tenant.Conflict)
 	require.Len(t, s.Grants.OfRole(s.Grants.All()[len(s.Grants.All())-1].Owners[0]), 1)
 	require.Equal(t, grants.Allow, s.Grants.All()[0].Effect)
+}
+
+func TestDecide_NamesAllThatDecided(t *testing.T) {
+	t.Parallel()
+	g := newGround(t)
+	g.role("mate", 0, true)
+	for _, role := range []string{"crew", "mate"} {
+		g.grant(role, "allow read vessel/*")
+		g.grant(role, `allow sail vessel/* ?{"x": 1}`)
+		g.grant(role, "deny scrap vessel/*")
+	}
+	for question, want := range map[string]string{
+		"read vessel/v-1":  `^Allowed: read on vessel v-1, by permissions allow read vessel/\*, allow read vessel/\* of roles crew, mate\.$`,
+		"sail vessel/v-1":  `^Denied: sail on vessel v-1, since the conditions of permissions allow sail .*, allow sail .* do not hold\.$`,
+		"scrap vessel/v-1": `^Denied: scrap on vessel v-1, since permissions deny scrap vessel/\*, deny scrap vessel/\* of roles crew, mate forbid it\.$`,
+		"sell vessel/v-1":  `^Denied: sell on vessel v-1, since none of the subject's roles has a permission for it\.$`,
+	} {
+		require.Regexp(t, want, g.ask(question).Reason())
+	}
 }

@@ -334,7 +334,8 @@ func orNil(id *uuid.UUID) uuid.UUID {
 func (c *ExplainedChange) renderAttribute() {
 	c.Wanted = c.want.Words()
 	c.Summary = fmt.Sprintf("Have %s be %s", c.Attribute, c.Wanted)
-	if say := c.Value.Say(); !c.Value.Hidden && say != c.Wanted {
+	invented, _ := c.Value.Value.(string)
+	if say := c.Value.Say(); !c.Value.Hidden && say != c.Wanted && !strings.HasPrefix(invented, "not ") {
 		c.Summary += ", such as " + say
 	}
 	switch c.SuppliedBy {

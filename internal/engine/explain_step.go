@@ -108,7 +108,7 @@ func (e *explainer) conflictStep() (outcome, detail string) {
 	case e.settled.code == ExplicitDeny:
 		return StepRefused, fmt.Sprintf("%s it (%s).", counted(len(e.settled.matched), "permission")+verb(len(e.settled.matched), " forbids", " forbid"), e.s.Tenant.Conflict)
 	case denies > 0:
-		return StepPassed, fmt.Sprintf("%s to the contrary %s not win (%s).", counted(denies, "permission"), verb(denies, "does", "do"), e.s.Tenant.Conflict)
+		return StepPassed, fmt.Sprintf("%s not count, or not win (%s).", counted(denies, "permission")+verb(denies, " that denies does", " that deny do"), e.s.Tenant.Conflict)
 	default:
 		return StepSkipped, "No permission is to the contrary."
 	}

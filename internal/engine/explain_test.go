@@ -96,6 +96,25 @@ func TestExplain_OfAConditionThatFails(t *testing.T) {
 	require.Equal(t, g.id("v-1"), *x.Changes[0].Together[1].NodeID)
 }
 
+func TestExplain_NamesARoleForEverythingLast(t *testing.T) {
+	t.Parallel()
+	g := newGround(t)
+	for _, role := range []string{"admin", "pilot", "sailor", "master"} {
+		g.role(role, 0, false)
+		g.rows.Roles[len(g.rows.Roles)-1].IsAssignable = role != "master"
+	}
+	g.grant("admin", "allow * */*")
+	for _, action := range []string{"read", "sail", "moor", "load"} {
+		g.grant("pilot", "allow "+action+" vessel/*")
+	}
+	g.grant("master", "allow * vessel/*")
+	g.grant("sailor", "allow read vessel/*")
+	g.grant("sailor", "deny sail vessel/*")
+	g.grant("sailor", "deny moor vessel/*")
+	require.Equal(t, []string{"Give the subject the role sailor.", "Give the subject the role pilot.", "Give the subject the role master.", "Give the subject the role admin."},
+		ways(g.why("read vessel/v-1", engine.Question{})))
+}
+
 func TestExplain_OfADeny(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -107,7 +126,7 @@ func TestExplain_OfADeny(t *testing.T) {
 	require.Equal(t, "subject passed, roles passed, permissions passed, conflict refused, workflow skipped, policies skipped, approval skipped, fields skipped", outcomes(x))
 	require.Equal(t, []string{"counts", "overruled", "deny_condition_false"}, []string{x.Permissions[0].Why, x.Permissions[1].Why, x.Permissions[2].Why})
 	require.Equal(t, "It does not forbid it, since its conditions do not hold: resource.attributes.state is closed, wanted sunk.", x.Permissions[2].Detail)
-	require.Equal(t, []string{"Take the role exile from the subject.", "Have resource.attributes.state be other than closed, such as not closed; whoever asks says it."}, ways(x))
+	require.Equal(t, []string{"Take the role exile from the subject.", "Have resource.attributes.state be other than closed; whoever asks says it."}, ways(x))
 
 	x = g.why("read vessel/v-1", engine.Question{})
 	require.Equal(t, "It forbids it, since its conditions cannot be judged: resource.attributes.state is missing.", x.Permissions[0].Detail)
@@ -117,7 +136,7 @@ func TestExplain_OfADeny(t *testing.T) {
 	g.grant("crew", "allow read vessel/v-1")
 	x = g.why("read vessel/v-1", engine.Question{})
 	require.Equal(t, engine.Granted, x.Decision().Code)
-	require.Equal(t, "2 permissions to the contrary do not win (most_specific).", detail(x, "conflict"))
+	require.Equal(t, "2 permissions that deny do not count, or not win (most_specific).", detail(x, "conflict"))
 }
 
 func TestExplain_OfWhatIsAllowed(t *testing.T) {

@@ -20,7 +20,7 @@ func TestGate_WantsAPermissionAndAnApproval(t *testing.T) {
 	require.Equal(t, []string{allow}, g.matched(d))
 	require.Equal(t, g.id("gate"), d.Chain.ID)
 	require.Nil(t, d.RequestID)
-	require.Equal(t, "Not allowed yet to read on vessel v-1: approval chain gate must approve. Ask again with a justification to request it.", d.Reason())
+	require.Equal(t, "Not allowed yet: read on vessel v-1, since approval chain gate must approve. Ask again with a justification to request it.", d.Reason())
 	for question, code := range map[string]engine.Code{
 		"sail vessel/v-1": engine.NoMatchingPermission, "write vessel/v-1": engine.ConditionFailed, "read port/p-1": engine.NoMatchingPermission,
 	} {
@@ -42,7 +42,7 @@ func TestGate_WantsAPermissionAndAnApproval(t *testing.T) {
 	require.Equal(t, []string{allow}, g.matched(d))
 	require.Equal(t, g.id("approved"), *d.RequestID)
 	require.False(t, d.AutoApproved)
-	require.Equal(t, "Allowed to read on vessel v-1: approval chain gate approved it by request "+g.id("approved").String()+".", d.Reason())
+	require.Equal(t, "Allowed: read on vessel v-1, since approval chain gate approved it by request "+g.id("approved").String()+".", d.Reason())
 }
 
 func TestEscalation_WantsAPermissionOrAnApproval(t *testing.T) {

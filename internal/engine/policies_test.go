@@ -53,7 +53,7 @@ func TestPolicies_MayOnlyTakeAway(t *testing.T) {
 	require.Equal(t, engine.Granted, d.Code)
 	require.Empty(t, d.Matched)
 	require.Empty(t, d.MatchedRoles())
-	require.Equal(t, "Allowed to sail on vessel v-1 by a policy of the tenant.", d.Reason())
+	require.Equal(t, "Allowed: sail on vessel v-1, by a policy of the tenant.", d.Reason())
 	require.Equal(t, engine.ExplicitDeny, g.ask("scrap vessel/v-1").Code)
 	require.Equal(t, engine.NoMatchingPermission, g.ask("sell vessel/v-1").Code)
 	require.NotEmpty(t, g.ask("read vessel/v-1").Matched)

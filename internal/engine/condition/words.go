@@ -83,7 +83,11 @@ func (v Value) Say() string {
 		return "what is missing at " + v.Ref
 	}
 	raw, err := json.Marshal(v.Value)
-	text := []rune(strings.Trim(string(raw), `"`))
+	text := []rune(string(raw))
+	// The quotes of a string stay where it would read as something else without.
+	if s, isText := v.Value.(string); isText && !json.Valid([]byte(s)) && !strings.ContainsAny(s, " ,;") {
+		text = []rune(strings.Trim(string(raw), `"`))
+	}
 	if err != nil || len(text) == 0 {
 		return "empty"
 	}
@@ -91,6 +95,19 @@ func (v Value) Say() string {
 		return string(text[:min(len(text), most)]) + "..."
 	}
 	return string(text)
+}
+
+// inZone is said of clock times and weekdays, since times are written in UTC.
+const inZone = " in the tenant's time zone"
+
+func zone(operands []Value) string {
+	if len(operands) == 0 || operands[0].Hidden {
+		return ""
+	}
+	if text, _ := operands[0].Value.(string); len(text) == len("09:00") && text[2] == ':' {
+		return inZone
+	}
+	return ""
 }
 
 func words(operator string, negated bool, operands []Value) string {
@@ -131,9 +148,9 @@ func words(operator string, negated bool, operands []Value) string {
 	case "lte":
 		return "at most " + one
 	case "between":
-		return not + "between " + strings.Join(list, " and ")
+		return not + "between " + strings.Join(list, " and ") + zone(operands)
 	case "weekday":
-		return not + "a day of " + all
+		return not + "a day of " + all + inZone
 	case "prefix":
 		return not + "beginning with " + one
 	case "suffix":

@@ -42,6 +42,7 @@ func TestPermissionInput_Validate(t *testing.T) {
 		"both":                    {func(in *directory.PermissionInput) { in.ResourceID = &node }, []string{"resource_path"}},
 		"a pattern":               {func(in *directory.PermissionInput) { in.ResourcePath = `vessel/a\b` }, []string{"resource_path"}},
 		"a pattern of other type": {func(in *directory.PermissionInput) { in.ResourceType = "*" }, []string{"resource_type"}},
+		"a pattern of every type": {func(in *directory.PermissionInput) { in.ResourcePath = "*" }, []string{"resource_path"}},
 		"a deny of a section": {func(in *directory.PermissionInput) {
 			in.ResourceType, in.ResourcePath, in.Effect = "api", "api/users", "deny"
 		}, []string{"effect"}},
@@ -78,6 +79,17 @@ func TestPermissionInput_Validate(t *testing.T) {
 			want[i] = "permissions[0]." + p
 		}
 		require.Equal(t, want, paths, name)
+	}
+}
+
+func TestPermissionInput_SaysHowAPathOfAnotherTypeIsWritten(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"*": "must begin with resource_type, such as invoice/*", "bill/*": "must begin with resource_type, such as invoice/*",
+		"invoice": "must be written type/glob, such as vessel/* or page/reports/**",
+	} {
+		in := directory.PermissionInput{Name: "p", ResourceType: "invoice", ResourcePath: path, Actions: []string{"read"}}
+		require.Equal(t, []fault.Field{{Path: "resource_path", Message: want}}, in.Validate(""), path)
 	}
 }
 

@@ -91,6 +91,14 @@ type PermissionInput struct {
 	FieldPermissions map[string]string `json:"field_permissions,omitempty" doc:"What an allow says of fields by name: read, write or hidden. At most 200 fields. Default: nothing."`
 }
 
+// otherType says which member to correct if the path is of another type.
+func (in *PermissionInput) otherType(typ string) (member, message string) {
+	if in.ResourceType == "*" || in.ResourceType == "" {
+		return "resource_type", "must be the type that resource_path begins with: " + typ
+	}
+	return "resource_path", "must begin with resource_type, such as " + in.ResourceType + "/*"
+}
+
 // Validate returns every offending member, with prefix before its path.
 func (in *PermissionInput) Validate(prefix string) []fault.Field {
 	c := Checker{Prefix: prefix}
@@ -106,7 +114,7 @@ func (in *PermissionInput) Validate(prefix string) []fault.Field {
 		if _, err := pattern.Compile(in.ResourcePath, in.Effect == string(grants.Deny)); err != nil {
 			c.Add("resource_path", err.Error())
 		} else if typ, _, _ := strings.Cut(in.ResourcePath, "/"); typ != in.ResourceType {
-			c.Add("resource_type", "must be the type that resource_path begins with: "+typ)
+			c.Add(in.otherType(typ))
 		}
 	}
 	if in.ResourceType == grants.APIType && in.Effect == string(grants.Deny) {

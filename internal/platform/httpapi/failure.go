@@ -209,7 +209,7 @@ func humaFields(err error) []fault.Field {
 	if message == validation.MsgUnexpectedProperty {
 		message = "is not a member that is known here"
 	}
-	return []fault.Field{{Path: path, Message: message}}
+	return []fault.Field{{Path: path, Message: plainly(message)}}
 }
 
 func joinPath(path, name string) string {
