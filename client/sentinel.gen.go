@@ -2256,7 +2256,7 @@ type DecisionWhatCan struct {
 	// Patterns What the subject may do with instances that are not registered. With the first page only.
 	Patterns []DecisionAblePattern `json:"patterns"`
 
-	// PatternsComplete False if there are more than the 1,000 that are listed.
+	// PatternsComplete False if there are more than are listed: 1,000 at most, and those that are found in two seconds.
 	PatternsComplete bool `json:"patterns_complete"`
 
 	// Revision A token of the state that the page holds for.

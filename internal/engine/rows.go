@@ -100,7 +100,13 @@ func (d *Decision) filter(ctx context.Context, subject *Subject, a asking) (*Row
 		return nil, &NotTranslatable{Why: fmt.Sprintf("there are %d registered nodes of the type, and a filter tells at most %d apart", len(nodes), MaxFilterNodes)}
 	}
 	sel := &selection{d: d, ask: a, subject: subject, nodes: nodes}
-	out.Expr = sel.compose()
+	if a.engine != nil {
+		sel.ends = a.engine.elapsed() + int64(a.engine.bounds.time)
+	}
+	var err error
+	if out.Expr, err = sel.compose(ctx); err != nil {
+		return nil, err
+	}
 	if err := sel.judge(ctx, out); err != nil {
 		return nil, err
 	}
@@ -144,7 +150,10 @@ func (sel *selection) judge(ctx context.Context, out *RowFilter) error {
 			x.d.TTL = 0
 		}
 	case sel.finding.Allows || len(sel.finding.Chains) > 0:
-		out.Expr = sel.compose()
+		var err error
+		if out.Expr, err = sel.compose(ctx); err != nil {
+			return err
+		}
 	}
 	out.Obligations = sel.finding.Obligations
 	return nil
@@ -157,6 +166,8 @@ type selection struct {
 	subject *Subject
 	// nodes are the registered ones of the type.
 	nodes []*Resource
+	// ends is when the engine's clock has run too long, 0 for never.
+	ends int64
 	// finding is what policies say of every row.
 	finding policy.Finding
 	// holes are what could not be stated about rows, in the order of the tests
@@ -176,8 +187,9 @@ func (sel *selection) about(node *Resource) *inquiry {
 }
 
 // compose returns the condition on all rows: those of registered nodes, each by
-// its names, and all others.
-func (sel *selection) compose() filter.Expr {
+// its names, and all others. It gives up when the request has ended, or when it
+// takes too long: what it costs grows with the nodes times the permissions.
+func (sel *selection) compose(ctx context.Context) (filter.Expr, error) {
 	sel.holes, sel.known, sel.namesDenied = nil, nil, false
 	rest := sel.part(nil)
 	restKey := key(nil, rest)
@@ -190,6 +202,12 @@ func (sel *selection) compose() filter.Expr {
 		named  []*Resource
 	)
 	for _, node := range sel.nodes {
+		if ctx.Err() != nil {
+			return nil, fault.New(fault.Unavailable, "The filter was given up before it was made.").Because(ctx.Err())
+		}
+		if sel.ends != 0 && sel.ask.engine.elapsed() > sel.ends {
+			return nil, &NotTranslatable{Why: fmt.Sprintf("the subject has too many permissions to tell %d registered nodes of the type apart in time", len(sel.nodes))}
+		}
 		expr := sel.part(node)
 		buf = key(buf[:0], expr)
 		if alike && string(buf) == string(restKey) {
@@ -214,7 +232,7 @@ func (sel *selection) compose() filter.Expr {
 	for _, g := range groups {
 		parts = append(parts, allOf(namesOf(g.nodes), g.expr))
 	}
-	return anyOf(parts...)
+	return anyOf(parts...), nil
 }
 
 // rowGroup is registered nodes of which the same has to hold.

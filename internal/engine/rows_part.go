@@ -98,11 +98,17 @@ func mostSpecificRows(allows, denies []ranked) filter.Expr {
 	slices.SortStableFunc(denies, byRank)
 	out := filter.Expr(filter.Any{})
 	for len(allows) > 0 || len(denies) > 0 {
-		if len(denies) == 0 || len(allows) > 0 && allows[0].compare(denies[0].rank) <= 0 {
-			out, allows = anyOf(out, allows[0].rows), allows[1:]
-			continue
+		// Those of one side that follow each other are joined at once: one by one,
+		// each would copy all before it.
+		n := 0
+		for n < len(allows) && (len(denies) == 0 || allows[n].compare(denies[0].rank) <= 0) {
+			n++
 		}
-		out, denies = allOf(out, denies[0].rows), denies[1:]
+		out, allows = anyOf(append([]filter.Expr{out}, rowsOf(allows[:n])...)...), allows[n:]
+		for n = 0; n < len(denies) && (len(allows) == 0 || allows[0].compare(denies[n].rank) > 0); {
+			n++
+		}
+		out, denies = allOf(append([]filter.Expr{out}, rowsOf(denies[:n])...)...), denies[n:]
 	}
 	return out
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sentinel-access/sentinel/internal/engine/filter"
 	"github.com/sentinel-access/sentinel/internal/engine/tenanttest"
 	"github.com/sentinel-access/sentinel/internal/platform/db/dbtest"
+	"github.com/sentinel-access/sentinel/internal/platform/fault"
 	"github.com/sentinel-access/sentinel/models"
 )
 
@@ -314,6 +315,31 @@ func TestEngine_FilterFailsClosed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, engine.NotEvaluated, rows.Code)
 	require.Equal(t, filter.Any{}, rows.Expr)
+}
+
+func TestEngine_FilterEndsWhenItTakesTooLong(t *testing.T) {
+	t.Parallel()
+	w := setup(t, engine.Config{})
+	w.SQL(`INSERT INTO sentinel.resources (tenant_id, type, name, code, path) VALUES ($1, 'vessel', 'one', 'one', '')`, w.tenant)
+	q := engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel", Action: "read"}
+	e := engine.New(engine.Config{DB: w.DB})
+	_, err := e.Filter(t.Context(), &q)
+	require.NoError(t, err)
+	e.SetSearchBounds(1, 1, -1)
+	_, err = e.Filter(t.Context(), &q)
+	var n *engine.NotTranslatable
+	require.ErrorAs(t, err, &n)
+	require.Contains(t, n.Why, "1 registered nodes of the type apart in time")
+
+	g := newGround(t)
+	g.node("vessel", "one", "", "")
+	g.grant("crew", "allow read vessel/*")
+	s, err := engine.NewSnapshot(g.tenant, &g.rows)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.Filter(ctx, &engine.Question{TenantID: g.tenant.ID, UserID: g.subject.ID, Type: "vessel", Action: "read"}, &g.subject, g.now)
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }
 
 // BenchmarkFilter makes filters and their SQL, with 50 permissions of which each

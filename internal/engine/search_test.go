@@ -198,6 +198,13 @@ SELECT $1, $2, id FROM made`, w.tenant, w.role)
 	require.NoError(t, err)
 	require.Len(t, page.Patterns, 1000)
 	require.True(t, page.PatternsCut)
+
+	e := engine.New(engine.Config{DB: w.DB})
+	e.SetSearchBounds(1, 1000, -1)
+	page, err = e.WhatCan(t.Context(), &engine.ResourceSearch{Question: engine.Question{TenantID: w.tenant, UserID: w.ada, Type: "vessel"}, Limit: 10})
+	require.NoError(t, err)
+	require.Empty(t, page.Patterns)
+	require.True(t, page.PatternsCut, "there was no time to look for any")
 }
 
 // said is what the patterns say, an entry each.

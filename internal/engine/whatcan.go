@@ -39,7 +39,8 @@ type ResourcePage struct {
 	// be the last.
 	Next string
 	// Patterns are what the subject may do with instances that are not registered.
-	// They come with the first page, all of them unless PatternsCut is set.
+	// They come with the first page, all of them unless PatternsCut is set: there
+	// are more than are listed, or finding them took too long.
 	Patterns    []FoundPattern
 	PatternsCut bool
 	// NotEvaluated is of how many questions nothing could be said.

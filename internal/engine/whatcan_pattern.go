@@ -62,7 +62,7 @@ const mostPatterns = 1_000
 // patterns lists what the subject may do with instances that are not registered.
 // Every check of one that is allowed is covered by an entry.
 func (x *resourceSearch) patterns(direct []int32) {
-	f := &patternFinder{resourceSearch: x, direct: direct, env: &fixed{x}}
+	f := &patternFinder{resourceSearch: x, direct: direct, env: &fixed{x}, ends: x.engine.elapsed() + int64(x.engine.bounds.time)}
 	for _, g := range f.heldGrants() {
 		if g.Effect == grants.Deny {
 			f.denies = append(f.denies, g)
@@ -76,9 +76,8 @@ func (x *resourceSearch) patterns(direct []int32) {
 	slices.SortStableFunc(x.page.Patterns, func(a, b FoundPattern) int {
 		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Pattern, b.Pattern))
 	})
-	if len(x.page.Patterns) > mostPatterns {
-		x.page.Patterns, x.page.PatternsCut = x.page.Patterns[:mostPatterns], true
-	}
+	x.page.PatternsCut = f.cut || len(x.page.Patterns) > mostPatterns
+	x.page.Patterns = x.page.Patterns[:min(len(x.page.Patterns), mostPatterns)]
 }
 
 // patternFinder lists patterns.
@@ -87,6 +86,9 @@ type patternFinder struct {
 	direct         []int32
 	allows, denies []*grants.Grant
 	env            *fixed
+	// ends is when the engine's clock has run too long, and cut is set once it has.
+	ends int64
+	cut  bool
 }
 
 // heldGrants are the permissions of the roles that the subject has, each once, by
@@ -100,8 +102,15 @@ func (f *patternFinder) heldGrants() []*grants.Grant {
 	return slices.Compact(out)
 }
 
-// full reports whether there are more patterns than are listed.
-func (f *patternFinder) full() bool { return len(f.page.Patterns) > mostPatterns }
+// full reports whether there are more patterns than are listed, or finding them
+// takes too long: what it costs grows with the permissions that allow, times the
+// known actions, times the permissions that deny.
+func (f *patternFinder) full() bool { return len(f.page.Patterns) > mostPatterns || f.late() }
+
+func (f *patternFinder) late() bool {
+	f.cut = f.cut || f.engine.elapsed() > f.ends
+	return f.cut
+}
 
 // byPermission lists what permissions give: by their patterns, and on the nodes
 // that stand for all instances of a type, or above one.
@@ -194,6 +203,9 @@ func (f *patternFinder) byPolicy() {
 	}
 	allowed := p.modules.AllowedActions()
 	for typ, actions := range allowed {
+		if f.full() {
+			return
+		}
 		if typ != pattern.AnyType && CheckType(typ) != "" {
 			continue
 		}
@@ -204,7 +216,8 @@ func (f *patternFinder) byPolicy() {
 }
 
 // list adds what a permission, or else an approval or policy for the actions,
-// gives: an entry for each set of actions with the same reservations.
+// gives: an entry for each set of actions with the same reservations. What would
+// take too long is left out whole.
 func (f *patternFinder) list(scope *pattern.Pattern, g *grants.Grant, found FoundPattern, actions ...string) {
 	typ, _ := scope.Normalised()
 	found.Type, found.Pattern = typ, scope.Glob()
@@ -221,6 +234,9 @@ func (f *patternFinder) list(scope *pattern.Pattern, g *grants.Grant, found Foun
 	var order []string
 	bySet := map[string]*FoundPattern{}
 	for _, action := range f.spell(typ, actions) {
+		if f.late() {
+			return
+		}
 		because, possible := of.against(action, &found)
 		if !possible {
 			continue

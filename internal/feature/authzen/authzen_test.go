@@ -321,3 +321,11 @@ func BenchmarkEvaluation(b *testing.B) {
 		}
 	}
 }
+
+func TestSearchContext_IsThereWhereThereIsSomethingToSay(t *testing.T) {
+	t.Parallel()
+	require.Nil(t, beside(&SearchContext{Patterns: []Pattern{}}))
+	for _, c := range []SearchContext{{DependsOn: []string{"context.ip"}}, {NotEvaluated: 1}, {Patterns: []Pattern{{}}}, {PatternsCut: true}} {
+		require.Equal(t, &c, beside(&c))
+	}
+}

@@ -255,7 +255,7 @@ func patterns(list []engine.FoundPattern) []Pattern {
 
 // beside is a context, nil where there is nothing to say.
 func beside(c *SearchContext) *SearchContext {
-	if len(c.DependsOn) == 0 && c.NotEvaluated == 0 && len(c.Patterns) == 0 {
+	if len(c.DependsOn) == 0 && c.NotEvaluated == 0 && len(c.Patterns) == 0 && !c.PatternsCut {
 		return nil
 	}
 	return c

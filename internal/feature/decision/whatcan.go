@@ -28,7 +28,7 @@ type WhatCanIn struct {
 type WhatCan struct {
 	Nodes            []AbleNode    `json:"nodes" doc:"Registered resources on which the subject may act, by type and code."`
 	Patterns         []AblePattern `json:"patterns" doc:"What the subject may do with instances that are not registered. With the first page only."`
-	PatternsComplete bool          `json:"patterns_complete" doc:"False if there are more than the 1,000 that are listed."`
+	PatternsComplete bool          `json:"patterns_complete" doc:"False if there are more than are listed: 1,000 at most, and those that are found in two seconds."`
 	NextPageToken    string        `json:"next_page_token,omitempty" doc:"Where to go on with the nodes; absent at the end."`
 	Complete         bool          `json:"complete" doc:"True if no node follows. A page without nodes may be followed by others."`
 	NotEvaluated     int           `json:"not_evaluated,omitempty" doc:"Of how many questions nothing could be said."`
