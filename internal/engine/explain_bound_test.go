@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -12,9 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sentinel-access/sentinel/internal/engine"
-	"github.com/sentinel-access/sentinel/internal/engine/policy"
 	"github.com/sentinel-access/sentinel/models"
-	"github.com/sentinel-access/sentinel/policies"
 )
 
 // add gives a role a permission for reading any vessel, without looking names up.
@@ -84,18 +81,11 @@ func TestExplain_EndsInTime(t *testing.T) {
 func TestExplain_EndsInTimeWithSlowPolicies(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
-	library, err := policy.Load(t.Context(), policies.FS, policy.Config{Timeout: time.Second})
-	require.NoError(t, err)
-	bodies := map[string]string{}
-	for i := range 10 {
-		bodies[fmt.Sprintf("slow%d", i)] = `deny contains {"reason": "n"} if {
+	g.policies(map[string]string{"slow": `deny contains {"reason": "n"} if {
 	some i in numbers.range(1, 10000)
-	some j in numbers.range(1, 40)
+	some j in numbers.range(1, 24)
 	i * j == -1
-}`
-	}
-	g.rows.Policies, err = policy.CompileModules(t.Context(), library, modules(bodies))
-	require.NoError(t, err)
+}`})
 	for i := range 20 {
 		role := fmt.Sprintf("role-%d", i)
 		g.role(role, 1, false)
@@ -104,14 +94,13 @@ func TestExplain_EndsInTimeWithSlowPolicies(t *testing.T) {
 	s, err := engine.NewSnapshot(g.tenant, &g.rows)
 	require.NoError(t, err)
 	q := &engine.Question{TenantID: g.tenant.ID, UserID: g.subject.ID, Type: "vessel", ID: "v-1", Action: "read"}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
 	started := time.Now()
-	x := s.Explain(ctx, q, &g.subject, g.now)
-	raw, _ := json.Marshal(x.Policies)
-	t.Logf("%s %s %s", time.Since(started), x.Decision().Code, raw[:min(len(raw), 300)])
+	x := s.Explain(t.Context(), q, &g.subject, g.now)
+	took := time.Since(started)
+	t.Log(took)
+	require.Equal(t, engine.NoMatchingPermission, x.Decision().Code)
 	require.False(t, x.Complete)
-	require.Less(t, time.Since(started), 10*time.Second)
+	require.Less(t, took, 8*time.Second)
 }
 
 // Whoever may do everything is no least change.
