@@ -56,7 +56,7 @@ func Plainly(code Code) string { return plainly(code) }
 
 // SetSearchBounds bounds the pages of searches, before anything runs.
 func (e *Engine) SetSearchBounds(candidates, decisions int, duration time.Duration) {
-	e.bounds = searchBounds{candidates: candidates, decisions: decisions, time: duration}
+	e.bounds = searchBounds{candidates: candidates, decisions: decisions, time: duration, page: duration}
 }
 
 // WhoCanSettled is [Engine.WhoCan] of a graph that moves each time after it was

@@ -24,10 +24,12 @@ type searchBounds struct {
 	decisions int
 	// time is for how long deciding goes on.
 	time time.Duration
+	// page is after how long no more subjects are read for a page.
+	page time.Duration
 }
 
 func defaultBounds() searchBounds {
-	return searchBounds{candidates: 20_000, decisions: 10_000, time: 2 * time.Second}
+	return searchBounds{candidates: 20_000, decisions: 10_000, time: 2 * time.Second, page: 100 * time.Millisecond}
 }
 
 // subjectsEach is how many subjects are read at a time.
@@ -143,7 +145,8 @@ func (x *subjectSearch) run(ctx context.Context, tx *db.Tx) error {
 // walk decides about the candidates, some at a time, until the page is full or
 // has taken too long.
 func (x *subjectSearch) walk(ctx context.Context, tx *db.Tx) error {
-	ends := x.engine.elapsed() + int64(x.engine.bounds.time)
+	started := x.engine.elapsed()
+	soon, ends := started+int64(x.engine.bounds.page), started+int64(x.engine.bounds.time)
 	// One more than are wanted, so that most pages know whether they are the last.
 	for size := min(max(x.ask.Limit+1, subjectsEach/10), subjectsEach); ; size = subjectsEach {
 		ids, err := x.candidates.next(tx, size)
@@ -167,6 +170,12 @@ func (x *subjectSearch) walk(ctx context.Context, tx *db.Tx) error {
 			}
 		}
 		if len(ids) < size {
+			return nil
+		}
+		// Whoever waits for a page would rather have a part of it: the token says
+		// where to go on.
+		if x.engine.elapsed() > soon {
+			x.page.Next = ids[len(ids)-1]
 			return nil
 		}
 	}
