@@ -29,6 +29,7 @@ func (e *explainer) changes(ctx context.Context) {
 		s.losses(start)
 	default:
 		s.run(start, (*search).steps)
+		s.narrow()
 	}
 	if e.d.Code == PolicyDeny {
 		s.complete = false

@@ -102,8 +102,19 @@ func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 		r := from.s.roles[o.at]
 		key := rbac.Role(r.ID)
 		out = append(out, []ExplainedChange{{
-			Kind: ChangeAssignRole, RoleID: &r.ID, RoleName: r.Name, key: "with " + key, apply: holding(key), role: r, beneficiary: from.q.UserID,
+			Kind: ChangeAssignRole, RoleID: &r.ID, RoleName: r.Name, key: "with " + key, apply: holding(key), role: r, beneficiary: from.q.UserID, wide: o.weight >= wide,
 		}})
 	}
 	return out
+}
+
+// narrow leaves out the ways by which the subject would get nearly everything, if
+// there is another.
+func (s *search) narrow() {
+	isWide := func(w ExplainedWay) bool {
+		return slices.ContainsFunc(w.Together, func(c ExplainedChange) bool { return c.wide })
+	}
+	if slices.ContainsFunc(s.ways, func(w ExplainedWay) bool { return !isWide(w) }) {
+		s.ways = slices.DeleteFunc(s.ways, isWide)
+	}
 }

@@ -248,6 +248,8 @@ type ExplainedChange struct {
 	// role is what is to be assigned.
 	role        *Role
 	beneficiary uuid.UUID
+	// wide is set for a role that gives nearly everything.
+	wide bool
 	// want is what an attribute has to be.
 	want *condition.Want
 }

