@@ -109,7 +109,7 @@ func (s *search) gain(from state, roles []int32) [][]ExplainedChange {
 }
 
 // narrow leaves out the ways by which the subject would get nearly everything, if
-// there is another.
+// there is another that is as small.
 func (s *search) narrow() {
 	isWide := func(w ExplainedWay) bool {
 		return slices.ContainsFunc(w.Together, func(c ExplainedChange) bool { return c.wide })

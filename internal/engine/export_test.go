@@ -59,6 +59,10 @@ func (e *Engine) SetSearchBounds(candidates, decisions int, duration time.Durati
 	e.bounds = searchBounds{candidates: candidates, decisions: decisions, time: duration, page: duration}
 }
 
+// SetPageTime bounds for how long subjects are read for a page, before anything
+// runs.
+func (e *Engine) SetPageTime(duration time.Duration) { e.bounds.page = duration }
+
 // WhoCanSettled is [Engine.WhoCan] of a graph that moves each time after it was
 // loaded: write is called then.
 func (e *Engine) WhoCanSettled(ctx context.Context, search *SubjectSearch, write func()) (*SubjectPage, error) {

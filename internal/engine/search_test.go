@@ -58,6 +58,24 @@ func TestWhoCan_APageThatFindsNobodyEndsAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestWhoCan_APageThatIsLateEndsWithWhatWasRead(t *testing.T) {
+	t.Parallel()
+	w := setup(t, engine.Config{})
+	w.Permission(w.tenant, w.role, "cargo/*", "allow", `{"subject.attributes.level": 3}`, "read")
+	w.crew(100, `{"level": 1}`)
+	w.crew(1, `{"level": 3}`)
+	e := engine.New(engine.Config{DB: w.DB})
+	e.SetPageTime(-1)
+	search, found, pages := w.whoCan("cargo"), 0, 0
+	for more := true; more; pages++ {
+		page, err := e.WhoCan(t.Context(), search)
+		require.NoError(t, err)
+		found, search.After, more = found+len(page.Found), page.Next, page.Next != uuid.Nil
+	}
+	require.Equal(t, 1, found)
+	require.Equal(t, 3, pages, "the first 50, 50 more, and the rest")
+}
+
 func TestWhoCan_SeesWhatMovesWhileItBegins(t *testing.T) {
 	t.Parallel()
 	w := setup(t, engine.Config{})
